@@ -1,0 +1,35 @@
+"""`python -m benchmarks [NAME …]`: runs each benchmark and keeps its figures in `benchmarks/results/NAME.json`.
+
+A benchmark is a module with `main() -> dict`. Ratios are measured within one run; absolute figures are for reading.
+"""
+
+import importlib
+import json
+import platform
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def names() -> list[str]:
+    return sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith("_"))
+
+
+def run(name: str) -> None:
+    figures = importlib.import_module(f"benchmarks.{name}").main()
+    machine = {"python": platform.python_version(), "machine": platform.machine()}
+    results = HERE / "results"
+    results.mkdir(exist_ok=True)
+    (results / f"{name}.json").write_text(json.dumps({**machine, **figures}, indent=2) + "\n")
+    print(f"{name}:")
+    for figure, value in figures.items():
+        print(f"  {figure:<44} {value}")
+
+
+if __name__ == "__main__":
+    unknown = set(sys.argv[1:]) - set(names())
+    if unknown:
+        sys.exit(f"no benchmark {', '.join(sorted(unknown))}; known: {', '.join(names())}")
+    for name in sys.argv[1:] or names():
+        run(name)

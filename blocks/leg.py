@@ -1,0 +1,186 @@
+"""One leg of a release: a stretch of work by one process, from a start to an end or a wait.
+
+A leg holds the release's lease; its epoch fences the deploy target. What it does it records through here.
+"""
+
+import contextlib
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stationmaster.blocks.holder import is_gone
+from stationmaster.blocks.supervisor import Fence
+from stationmaster.blocks.toolbox import Toolbox
+from stationmaster.domain.entries import Draft, Entry
+from stationmaster.domain.errors import OutsideError, RefusedError
+from stationmaster.domain.request import ReleaseRequest
+from stationmaster.domain.stages import Stage, has_reached
+from stationmaster.ledger.leases import Lease, LeaseHeldError, LeaseLostError
+
+_LEASE = 30  # seconds; renewed at a third of it
+
+
+class ReleaseAbortedError(RefusedError):
+    """Somebody aborted the release; nothing further is done for it."""
+
+    code = "release_aborted"
+
+
+class GateNotPassedError(RefusedError):
+    """An act on production was asked for before the gate in front of it was passed."""
+
+    code = "gate_not_passed"
+
+
+@dataclass(frozen=True)
+class Leg:
+    """The toolbox in the hands of one leg of one release."""
+
+    tools: Toolbox
+    request: ReleaseRequest
+    lease: Lease
+    lost: threading.Event
+
+    @property
+    def release(self) -> str:
+        return self.request.id
+
+    @property
+    def fence(self) -> Fence:
+        """What the deploy target must see before it obeys."""
+        return Fence(release=self.release, epoch=self.lease.epoch)
+
+    def go_on(self) -> None:
+        """Return if something may still be done for the release. Asked before every act, and while one lasts long.
+
+        Raises:
+            ReleaseAbortedError, LeaseLostError: nothing may be done any more.
+        """
+        if self.lost.is_set():
+            raise LeaseLostError(self.lease, self.lease.epoch + 1)
+        if self.tools.ledger.recorded(self.release, "aborted", self.release, {}):
+            raise ReleaseAbortedError(f"{self.release} was aborted", hint="start a new release")
+
+    def must_have_reached(self, stage: Stage) -> None:
+        """Return if the ledger says that the release got there. Acts on production ask this themselves, so that no
+        mistake in a flow, and no other entrance, leads past a gate.
+
+        Raises:
+            GateNotPassedError: it did not.
+        """
+        if not has_reached(self.tools.ledger.entries(self.release), stage):
+            raise GateNotPassedError(
+                f"{self.release} is not {stage}: production is not touched",
+                hint=f"stationmaster release why {self.release}",
+            )
+
+    def recorded(self, step: str, inputs: dict[str, Any], subject: str | None = None) -> Entry | None:
+        """The standing entry of a step, if it was done. Errors as `go_on`."""
+        self.go_on()
+        return self.tools.ledger.recorded(self.release, step, subject or self.release, inputs)
+
+    def record(
+        self, step: str, inputs: dict[str, Any], fact: dict[str, Any], *, subject: str | None = None,
+        personal: dict[str, Any] | None = None,
+    ) -> Entry:  # fmt: skip
+        """Record that a step is done; recording it again changes nothing."""
+        draft = Draft(
+            release=self.release,
+            step=step,
+            subject=subject or self.release,
+            inputs=inputs,
+            fact=fact,
+            personal=personal,
+        )
+        return self.tools.ledger.append(draft, self.tools.now(), self.lease)
+
+    def observe(self, step: str, fact: dict[str, Any], *, subject: str | None = None, **personal: str) -> Entry:
+        """Record something seen; each time is an entry of its own."""
+        draft = Draft(
+            release=self.release, step=step, subject=subject or self.release, inputs={}, fact=fact,
+            personal=personal or None,
+        )  # fmt: skip
+        return self.tools.ledger.observe(draft, self.tools.now(), self.lease)
+
+    def starter(self) -> str:
+        """Who started the release first; a later leg started by somebody else does not change it."""
+        first = next(entry for entry in self.tools.ledger.entries(self.release) if entry.step == "started")
+        personal = self.tools.ledger.personal(first)
+        if not personal:
+            raise RefusedError(f"who started {self.release} was erased", hint="start a new release")
+        return str(personal["starter"])
+
+    def folder(self, name: str) -> Path:
+        """A folder of this release for logs and guests' homes."""
+        path = self.tools.work / self.release / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def export(self, name: str, commit: str) -> Path:
+        """A clean export of a commit. One left by a killed leg is replaced."""
+        path = self.folder(name) / "export"
+        _remove(path)
+        self.tools.source.export(commit, path)
+        return path
+
+
+@contextmanager
+def on_duty(tools: Toolbox, request: ReleaseRequest, holder: str) -> Iterator[Leg]:
+    """Hold the release's lease for as long as the block lasts.
+
+    Raises:
+        LeaseHeldError: another leg works on the release; it says which, and until when it holds.
+    """
+    lease = _take(tools, request.id, holder)
+    lost, done = threading.Event(), threading.Event()
+    keeper = threading.Thread(target=_keep, args=(tools, lease, lost, done), daemon=True, name="lease")
+    keeper.start()
+    try:
+        yield Leg(tools, request, lease, lost)
+    finally:
+        done.set()
+        keeper.join()
+        with contextlib.suppress(OutsideError):  # the ledger is away: the lease ends by itself
+            tools.ledger.give_back(lease)
+
+
+def _take(tools: Toolbox, release: str, holder: str) -> Lease:
+    """A holder that died does not hold, as far as this machine can tell; elsewhere its lease runs out."""
+    try:
+        return tools.ledger.take_lease(release, holder, tools.now(), seconds=_LEASE)
+    except LeaseHeldError as held:
+        if not is_gone(held.holder):
+            raise
+        return tools.ledger.take_lease(release, holder, tools.now(), seconds=_LEASE, instead_of=held.holder)
+
+
+def _keep(tools: Toolbox, lease: Lease, lost: threading.Event, done: threading.Event) -> None:
+    """Renew until done. A database that is away is tried again; only losing the lease ends the leg."""
+    while not done.wait(_LEASE / 3):
+        try:
+            lease = tools.ledger.renew(lease, tools.now())
+        except RefusedError:
+            lost.set()
+            return
+        except Exception:  # noqa: BLE001, S112 - the ledger is away: its own calls tell, this thread goes on
+            continue
+
+
+def _remove(folder: Path) -> None:
+    """Also one in which a guest took its own right to write away, as some package managers do."""
+    if not folder.exists():
+        return
+    folder.chmod(0o700)
+    for above, names, _files in os.walk(folder):
+        for path in (Path(above, name) for name in names):
+            if not path.is_symlink():
+                path.chmod(0o700)
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise OutsideError(f"{folder} is left from before and cannot be removed: {error}", hint="remove it") from error

@@ -1,0 +1,108 @@
+"""Talks to PostgreSQL for the product's databases: connections with limits, and what can go wrong with them.
+
+No message holds an address, for it may hold a password.
+"""
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from stationmaster.domain.errors import InputError, OutsideError
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+CONNECT = 10  # seconds
+_NAME = 63  # bytes of an identifier
+_DRIVER = re.compile(r"^postgres(ql)?(\+\w+)?:")  # SQLAlchemy's form is understood too
+_DATABASE = re.compile(r"^(postgresql://[^/?]*)(/[^?]*)?(\?.*)?$")
+_TABLES = """
+    SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND c.relname <> 'alembic_version' AND n.nspname <> 'information_schema'
+    AND n.nspname NOT LIKE 'pg\\_%'
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+"""
+_OLDEST = """
+    SELECT pid, application_name, extract(epoch FROM now() - xact_start)::int FROM pg_stat_activity
+    WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
+    ORDER BY xact_start LIMIT 1
+"""
+
+
+class DatabaseAddressError(InputError):
+    """The address is not one of a PostgreSQL database."""
+
+    code = "database_address"
+
+
+class DatabaseUnreachableError(OutsideError):
+    """PostgreSQL did not answer, or it refused."""
+
+    code = "database_unreachable"
+
+
+@contextmanager
+def connected(url: str, name: str) -> Iterator[Connection]:
+    """A connection on which each statement is its own transaction and ends within 30 s. `name` is what messages say."""
+    try:
+        with psycopg.connect(_DRIVER.sub("postgresql:", url), autocommit=True, connect_timeout=CONNECT) as connection:
+            connection.execute("SET statement_timeout = '30s'")
+            yield connection
+    except psycopg.ProgrammingError as error:
+        if error.sqlstate is None:  # libpq could not read the address and would repeat it
+            raise DatabaseAddressError(
+                f"the address of database {name!r} is not one of PostgreSQL",
+                hint="write postgresql://USER:PASSWORD@HOST/DATABASE into the database block",
+            ) from None
+        raise _refused(name, error) from None
+    except psycopg.Error as error:
+        raise _refused(name, error) from None
+
+
+@contextmanager
+def temporary(server: str, name: str) -> Iterator[str]:
+    """The address of an empty database of that name for as long as the block lasts; one that is there is replaced."""
+    match = _DATABASE.match(_DRIVER.sub("postgresql:", server))
+    if match is None:
+        raise DatabaseAddressError("the scratch address has to be written as postgresql://USER@HOST/DATABASE")
+    name = name if len(name) <= _NAME else f"{name[:46]}_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    _replace(server, name, create=True)
+    try:
+        yield f"{match[1]}/{name}{match[3] or ''}"
+    finally:
+        with contextlib.suppress(DatabaseUnreachableError):  # what stays is replaced next time
+            _replace(server, name, create=False)
+
+
+def has_tables(connection: Connection) -> bool:
+    """Whether there is any table but Alembic's own; those of extensions do not count."""
+    return connection.execute(_TABLES).fetchone() != (0,)
+
+
+def oldest_transaction(connection: Connection) -> str:
+    """Who has held locks for longest, for people."""
+    row = connection.execute(_OLDEST).fetchone()
+    if row is None:
+        return "no transaction holds it at this moment"
+    return f"the oldest transaction is {row[2]} s old (pid {row[0]}, application {row[1] or 'unnamed'})"
+
+
+def _replace(server: str, name: str, *, create: bool) -> None:
+    with connected(server, "scratch") as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        if create:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
+def _refused(name: str, error: psycopg.Error) -> DatabaseUnreachableError:
+    said = " ".join(str(error).split()) or type(error).__name__
+    what = "refused" if error.sqlstate else "does not answer"
+    return DatabaseUnreachableError(
+        f"database {name!r} {what}: {said}",
+        hint="check the database block and that PostgreSQL runs, then start the release again",
+    )

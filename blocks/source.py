@@ -1,0 +1,170 @@
+"""The product's source repository: which commit a name means, what changed since another, a clean export.
+
+Works on a mirror of its own, so that nobody's working tree is read or written. It runs no code of the product.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from stationmaster.blocks.git import Git, SourceUnreachableError, shown
+from stationmaster.blocks.mirror import fetch
+from stationmaster.domain.artifact import Change, Commit
+from stationmaster.domain.errors import InputError, nearest
+
+_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_PEOPLE = "%an <%ae>%x00%cn <%ce>%x00%(trailers:key=Co-authored-by,valueonly,unfold,separator=%x1f)"
+_LOG = f"--format=%H%x00%ct%x00%s%x00{_PEOPLE}"
+
+
+class UnknownRefError(InputError):
+    """The repository has no such branch, tag or commit."""
+
+    code = "unknown_ref"
+
+
+class UnsafeTreeError(InputError):
+    """The commit has a path or a link that leads out of its own files."""
+
+    code = "unsafe_tree"
+
+
+class GitRepository(BaseModel):
+    """The product's git repository."""
+
+    url: str = Field(
+        description="A path or anything `git clone` takes. Credentials are left to git's own helpers.",
+        examples=["https://code.example/orderdesk"],
+    )
+    mirror: str = Field(description="The folder in which the toolbox keeps its own mirror of the repository.")
+
+    def resolve(self, ref: str) -> Commit:
+        """The commit that a branch, tag or (shortened) id names now. A whole id that the mirror has needs no source.
+
+        Raises:
+            UnknownRefError: with the nearest branch or tag.
+        """
+        commit = self._commit(ref) if _ID.fullmatch(ref) else None
+        if commit is None:
+            fetch(self._git, self.url)
+            commit = self._commit(ref)
+        if commit is None:
+            names = self._git.text("for-each-ref", "--format=%(refname:lstrip=2)").splitlines()
+            raise UnknownRefError(f"{self._name} has no branch, tag or commit {ref!r}", hint=nearest(ref, names))
+        change, at = _change(self._git.text("log", "-1", _LOG, commit).rstrip("\n"))
+        return Commit(**change.model_dump(), version=self._version(commit), at=at)
+
+    def changes(self, since: tuple[str, ...], until: str) -> tuple[Change, ...]:
+        """What is in `until` and in none of `since`, oldest first.
+
+        Raises:
+            UnknownRefError: one of `since` is in no branch or tag any more, so that nobody can tell.
+        """
+        for commit in since:
+            if self._commit(commit) is None:
+                raise UnknownRefError(
+                    f"{self._name} no longer has commit {commit[:12]}, which runs in production",
+                    hint=f"push a branch or tag that has {commit[:12]}",
+                )
+        listed = self._git.text("log", "--reverse", "--date-order", _LOG, until, *(f"^{one}" for one in since))
+        return tuple(_change(line)[0] for line in listed.split("\n") if line)
+
+    def added(self, since: tuple[str, ...], until: str, folder: str) -> tuple[str, ...]:
+        """Files under `folder` that exist at `until` and at none of `since`."""
+        there = self._files(until, folder)
+        return tuple(sorted(there.difference(*(self._files(commit, folder) for commit in since))))
+
+    def read(self, commit: str, path: str) -> str:
+        """A file's text at a commit.
+
+        Raises:
+            InputError: the commit has no such file, or it is not text.
+        """
+        content = self._git.bytes("cat-file", "blob", f"{commit}:{path}")
+        if content is None:
+            raise InputError(
+                f"commit {commit[:12]} has no file {path}", file=path, hint=f"commit {path} to the product"
+            )
+        try:
+            return content.decode()
+        except UnicodeDecodeError:
+            raise InputError(f"the file is not UTF-8 at commit {commit[:12]}", file=path) from None
+
+    def differs(self, one: str, other: str, path: str) -> bool:
+        """Whether a file is not the same at two commits."""
+        ids = [self._git.bytes("rev-parse", "--verify", "--quiet", f"{commit}:{path}") for commit in (one, other)]
+        return ids[0] != ids[1]
+
+    def export(self, commit: str, into: Path) -> None:
+        """The commit's files, and nothing else, in the folder `into`, which is created. Each has the commit's time.
+
+        Raises:
+            UnsafeTreeError: a path or a link leads out of `into`; nothing stays.
+        """
+        into.mkdir(parents=True)
+        try:
+            with tempfile.TemporaryDirectory(prefix="stm-index-") as index:
+                place = {"GIT_INDEX_FILE": f"{index}/index", "GIT_WORK_TREE": str(into.absolute())}
+                self._git.text("read-tree", commit, **place)
+                self._git.text("checkout-index", "--all", **place)
+            _settle(into, int(self._git.text("log", "-1", "--format=%ct", commit)))
+        except BaseException as error:
+            shutil.rmtree(into)
+            if isinstance(error, SourceUnreachableError) and "invalid path" in error.message:
+                raise UnsafeTreeError(f"commit {commit[:12]} has a path that leads out: {error.message}") from None
+            raise
+
+    @property
+    def _name(self) -> str:
+        return shown(self.url)
+
+    @property
+    def _git(self) -> Git:
+        return Git(self.mirror, self._name)
+
+    def _commit(self, name: str) -> str | None:
+        """The id of the commit a name means in the mirror."""
+        if "\0" in name:
+            return None
+        asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        found = (self._git.bytes(*asked) or b"").decode().strip()
+        return found if _ID.fullmatch(found) else None
+
+    def _version(self, commit: str) -> str:
+        """The newest version tag on the commit, else the nearest before it with the distance."""
+        listing = ("for-each-ref", "--sort=-version:refname", "--format=%(refname:lstrip=2)", "--points-at", commit)
+        tags = self._git.text(*listing, "refs/tags/v[0-9]*").splitlines()
+        described = self._git.bytes("describe", "--tags", "--abbrev=12", "--match", "v[0-9]*", commit) or b""
+        return (tags[0] if tags else described.decode().strip()).removeprefix("v") or f"0.0.0-g{commit[:12]}"
+
+    def _files(self, commit: str, folder: str) -> set[str]:
+        return {*self._git.text("ls-tree", "-r", "-z", "--name-only", commit, f"{folder}/").split("\0")} - {""}
+
+
+def mirror_of(url: str, home: Path) -> str:
+    """Where the mirror of `url` lies under the toolbox's home."""
+    return str(home / "mirrors" / hashlib.sha256(url.encode()).hexdigest()[:16])
+
+
+def _change(line: str) -> tuple[Change, int]:
+    commit, at, subject, author, committer, others = line.split("\0")
+    people = dict.fromkeys([author, committer, *filter(None, others.split("\x1f"))])
+    return Change(commit=commit, subject=subject.strip(), authors=tuple(people)), int(at)
+
+
+def _settle(root: Path, at: int) -> None:
+    """Refuse links that lead out, and give everything the commit's time, so that a build does not see ours."""
+    inside = os.path.realpath(root)
+    for folder, folders, files in os.walk(root):
+        for path in (Path(folder, name) for name in (*folders, *files)):
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
+                raise UnsafeTreeError(
+                    f"the link {path.relative_to(root)} leads out of the repository, to {path.readlink()}",
+                    hint="commit the file itself, or a relative link to a file of the repository",
+                )
+            os.utime(path, (at, at), follow_symlinks=False)

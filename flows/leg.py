@@ -1,0 +1,111 @@
+"""How every leg of a release begins and ends: the lease is held, and the outcome is in the ledger and in Prefect."""
+
+from collections.abc import Callable
+from typing import Any
+
+from prefect import runtime
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from stationmaster.blocks.holder import this_process
+from stationmaster.blocks.leg import Leg, ReleaseAbortedError, on_duty
+from stationmaster.blocks.secrecy import mask_of
+from stationmaster.blocks.toolbox import Toolbox
+from stationmaster.domain.entries import Entry
+from stationmaster.domain.errors import InputError, OutsideError, StationmasterError, WaitingError
+from stationmaster.domain.request import ReleaseRequest
+from stationmaster.domain.stages import CLOSED, fold
+from stationmaster.ledger.leases import LeaseLostError
+from stationmaster.tasks.close import WaveHeldError
+
+NAMES = {"window": "WaitingForWindow", "approval": "WaitingForApproval"}
+_PAUSES = (1.0, 4.0, 15.0)  # seconds between tries to say how a leg ended, while the ledger is away
+
+
+class OtherReleaseError(InputError):
+    """The name belongs to a release of something else."""
+
+    code = "other_release"
+
+
+def conduct(tools: Toolbox, request: ReleaseRequest, holder: str, runbook: Callable[[Leg], None]) -> State[None]:
+    """Run one leg of a release. A wait ends the run well, under a name that says what is awaited.
+
+    Raises:
+        LeaseHeldError: another leg works on it. Nothing is recorded.
+        OtherReleaseError: the name was used for another product or ref. Nothing is recorded.
+        UnknownStarterError: nobody would know who must not approve it. Nothing is recorded.
+    """
+    with on_duty(tools, request, holder) as leg:
+        known = tools.ledger.entries(request.id)
+        if fold(known) in CLOSED:
+            return Completed(message=f"{request.id} is over already")
+        _must_be_the_same(request, known)
+        if not known:
+            tools.signer.people().starter(request.starter)
+        leg.observe("started", request.model_dump(exclude={"id", "starter"}), starter=request.starter)
+        return _run(leg, runbook)
+
+
+def this_run() -> str:
+    """Who works on the release, for whoever finds it taken."""
+    return this_process(f"flow run {runtime.flow_run.id}")
+
+
+def _must_be_the_same(request: ReleaseRequest, known: list[Entry]) -> None:
+    first = next((entry.fact for entry in known if entry.step == "started"), None)
+    if known and first is None:
+        raise OtherReleaseError(
+            f"{request.id} is the name of what ran before the first release", hint="give the release another name"
+        )
+    if first and (first["product"], first["ref"]) != (request.product, request.ref):
+        raise OtherReleaseError(
+            f"{request.id} is a release of {first['product']} from {first['ref']}, "
+            f"not of {request.product} from {request.ref}",
+            hint="give it another name, or start it as it was",
+        )
+
+
+def _run(leg: Leg, runbook: Callable[[Leg], None]) -> State[None]:
+    try:
+        runbook(leg)
+    except WaitingError as wait:
+        _record(leg, "waiting", {"for": wait.waiting_for, "until": wait.until, **_said(leg, wait)})
+        return Completed(name=NAMES.get(wait.waiting_for, "Waiting"), message=wait.message)
+    except ReleaseAbortedError as aborted:
+        return Completed(name="Aborted", message=aborted.message)
+    except WaveHeldError as held:  # recorded where it was decided
+        return Failed(name="Held", message=held.message)
+    except LeaseLostError:
+        raise  # not ours to record any more
+    except Exception as error:
+        _record_failure(leg, error)
+        raise
+    return Completed(name="Released", message=f"{leg.release} runs for every tenant of its plan")
+
+
+def _record_failure(leg: Leg, error: Exception) -> None:
+    """Whatever becomes of the record, the error itself is what the run ends with."""
+    known = error if isinstance(error, StationmasterError) else StationmasterError(f"{type(error).__name__}: {error}")
+    try:
+        _record(leg, "failed", {"step": known.step, "code": known.code, **_said(leg, known)})
+    except StationmasterError as unsaid:
+        error.add_note(f"The ledger does not know of this: {unsaid.message}")
+
+
+def _said(leg: Leg, error: StationmasterError) -> dict[str, str | None]:
+    """Message and hint as they may stay in the ledger for ever: the log of a guest may quote what it was given."""
+    mask = mask_of(leg.tools)
+    return {"message": mask.text(error.message), "hint": error.hint and mask.text(error.hint)}
+
+
+def _record(leg: Leg, step: str, fact: dict[str, Any]) -> None:
+    """How the leg ended, also to a ledger that is away for a moment: the same end told twice says no more than once."""
+    for pause in _PAUSES:
+        try:
+            leg.observe(step, fact)
+        except OutsideError:
+            leg.tools.sleep(pause)
+        else:
+            return
+    leg.observe(step, fact)

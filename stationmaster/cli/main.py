@@ -1,0 +1,120 @@
+"""The command line's front door: which command is where, and how every way of ending becomes an exit code.
+
+Commands are imported when they are called; `--help` and questions that need no server never import prefect.
+"""
+
+import os
+import sys
+import traceback
+
+from cyclopts import App, CycloptsError, UnknownCommandError
+
+from stationmaster.cli.output import fail
+from stationmaster.domain.errors import Exit, InputError, StationmasterError, nearest
+
+app = App(
+    name="stationmaster",
+    help="""Takes a merged change to every tenant of a B2B product, safely, and can prove afterwards what happened.
+
+    Start with `stationmaster demo`: a whole product on this machine, released to its tenants while traffic runs.
+
+    Exit codes: 0 yes or done, 1 no, 2 the input is wrong, 3 could not tell, 4 waiting. With --json, one object.""",
+    version_flags=["--version"],
+    suppress_keyboard_interrupt=False,  # it becomes a sentence and an exit code as everything else
+)
+app.command(
+    "stationmaster.cli.sandbox:demo", name="demo", help="A whole product on this machine, released to its tenants."
+)
+app.command("stationmaster.cli.stack:up", name="up", help="Start PostgreSQL, Prefect and a worker; leave them running.")
+app.command("stationmaster.cli.stack:down", name="down", help="End everything that up or demo started.")
+app.command("stationmaster.cli.doctor:doctor", name="doctor", help="Say what is missing here; change nothing.")
+app.command("stationmaster.cli.schema:schema", name="schema", help="JSON Schema of the files, and the table of stages.")
+app.command("stationmaster.cli.approve:approve", name="approve", help="Sign a release off with your own key.")
+app.command("stationmaster.cli.release:app", name="release", help="Plan, start, follow, explain and give up releases.")
+app.command("stationmaster.cli.tenants:app", name="tenants", help="Which tenants there are and what they run.")
+app.command("stationmaster.cli.journeys:app", name="journeys", help="Run the product's journeys now.")
+
+
+class UsageError(InputError):
+    """The command line does not fit the command."""
+
+    code = "usage"
+
+
+class InternalError(StationmasterError):
+    """An error of ours."""
+
+    code = "internal"
+
+
+class InterruptedByPersonError(StationmasterError):
+    """Somebody pressed Ctrl-C."""
+
+    code = "interrupted"
+
+
+def main() -> None:
+    """The entry point `stationmaster`, and its alias `stm`."""
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read us has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = Exit.YES
+    sys.exit(code)
+
+
+def run(tokens: list[str]) -> int:
+    """The exit code of a command line. A traceback is never an answer; it goes to a file that the message names."""
+    as_json = any(token.partition("=")[0] == "--json" for token in tokens)
+    try:
+        ended = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except StationmasterError as error:
+        fail(error, as_json=as_json)
+        return error.exit
+    except CycloptsError as error:
+        fail(_usage(error), as_json=as_json)
+        return Exit.INPUT
+    except KeyboardInterrupt:
+        fail(InterruptedByPersonError("interrupted; what was started goes on"), as_json=as_json)
+        return Exit.UNKNOWN
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a sentence and an exit code
+        fail(_internal(error), as_json=as_json)
+        return Exit.UNKNOWN
+    return ended if isinstance(ended, int) else Exit.YES
+
+
+def _usage(error: CycloptsError) -> UsageError:
+    if isinstance(error, UnknownCommandError) and error.unused_tokens:  # its own text would import every command
+        word, known = error.unused_tokens[0], [name for name in error.app or app if not name.startswith("-")]
+        return UsageError(f"there is no command {word!r}", hint=nearest(word, known))
+    return UsageError(str(error).strip(), hint=" ".join(["stationmaster", *(error.command_chain or ()), "--help"]))
+
+
+def _internal(error: Exception) -> InternalError:
+    where = _kept("".join(traceback.format_exception(error)))
+    return InternalError(
+        f"{type(error).__name__}: {error}",
+        hint="this is an error of ours, please report it" + (f" with {where}" if where else ""),
+    )
+
+
+def _kept(text: str) -> str | None:
+    """The file that holds a traceback, readable by its owner alone; None where none can be written."""
+    from stationmaster.blocks.home import home  # noqa: PLC0415 - only when something broke
+
+    path = home() / "last-error.txt"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+            file.write(text)
+    except OSError:
+        return None
+    return str(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What a release would change since what runs: read from git, the tenant directory and the ledger; nothing is run."""
+
+from typing import Any
+
+from stationmaster.blocks import carried
+from stationmaster.cli.output import table
+from stationmaster.cli.person import now
+from stationmaster.cli.tools import only_product, open_ledger, recall
+from stationmaster.domain.calendar import window
+from stationmaster.domain.documents import read
+from stationmaster.domain.plan import plan
+from stationmaster.domain.product import Product
+
+_UNBUILT = "sha256:" + "0" * 64  # no tenant can run what is not built
+
+
+def preview(product: str | None, ref: str) -> dict[str, Any]:
+    """Commit, changes with authors, migrations, flags, waves and closed windows of a release of `ref`."""
+    name = product or only_product()
+    source = recall("source", name)
+    commit = source.resolve(ref)
+    config = read(Product, source.read(commit.commit, "stationmaster.yaml"), "stationmaster.yaml").value
+    with open_ledger(name) as ledger:
+        running = ledger.running()
+    before = tuple(sorted({entry.fact["commit"] for entry in running.values()}))
+    directory = recall("tenants", name).read(config)
+    unmoved = {tenant: _UNBUILT for tenant, entry in running.items() if entry.fact["commit"] == commit.commit}
+    made = plan(config, directory, unmoved, _UNBUILT)
+    answers = {tenant.id: window(tenant, now()) for tenant in directory.tenants}
+    return {
+        "product": name,
+        "version": commit.version,
+        "commit": commit.commit,
+        "since": list(before),
+        "changes": [change.model_dump() for change in carried.changes(source, before, commit.commit)],
+        "fragments": list(carried.added(source, before, commit.commit, config.changes)),
+        "migrations": list(carried.added(source, before, commit.commit, config.database.migrations))
+        if config.database
+        else [],
+        "flags_change": bool(config.flags and any(source.differs(old, commit.commit, config.flags) for old in before)),
+        "waves": made.fact()["waves"],
+        "left_out": {one.tenant: one.reason for one in made.placements if one.place != "wave"},
+        "windows_closed": {name: answer.reason for name, answer in answers.items() if not answer.open},
+        "approvals": dict(config.approvals["deploy"]),
+    }
+
+
+def shown(found: dict[str, Any]) -> str:
+    """The same for a person."""
+    lines = [f"{found['product']} {found['version']}  {found['commit'][:12]}", ""]
+    rows = [(c["commit"][:12], c["subject"], c["authors"][0].split(" <")[0]) for c in found["changes"]]
+    lines += [table(["change", "what", "who"], rows) if rows else "nothing changed since what runs", ""]
+    lines += [f"migration   {path}" for path in found["migrations"]]
+    lines += ["flags       change"] if found["flags_change"] else []
+    lines += [f"wave        {wave['ring']}: {', '.join(wave['tenants'])}" for wave in found["waves"]]
+    lines += [f"left out    {tenant}: {reason}" for tenant, reason in found["left_out"].items()]
+    lines += [f"closed      {tenant}: {reason}" for tenant, reason in found["windows_closed"].items()]
+    lines += ["missing     no change fragment says what changes"] if not found["fragments"] else []
+    lines += [f"missing     {count} approval by a {role}" for role, count in found["approvals"].items()]
+    return "\n".join(lines)

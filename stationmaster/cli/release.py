@@ -1,0 +1,162 @@
+"""`release …`: questions read the ledger alone; only `start` speaks to the Prefect server."""
+
+from cyclopts import App
+
+from stationmaster.cli import lookup
+from stationmaster.cli.options import Flag
+from stationmaster.cli.output import answer, bold, dim, say, table
+from stationmaster.cli.person import now, whoami
+from stationmaster.cli.tools import open_ledger
+from stationmaster.domain.entries import Draft
+from stationmaster.domain.errors import Exit, InputError, RefusedError
+from stationmaster.domain.release import Reason, Status, status
+from stationmaster.domain.stages import CLOSED
+
+app = App(name="release", help="Plan, start, follow, explain and give up releases.")
+
+
+class ReleasedAlreadyError(RefusedError):
+    """What is released cannot be given up."""
+
+    code = "released_already"
+
+
+@app.command(name="plan")
+def plan_(*, product: str | None = None, ref: str = "main", json: Flag = False) -> int:
+    """Say what a release of REF would change since what runs. Touches nothing.
+
+    Parameters
+    ----------
+    product
+        The product, when several are known here.
+    ref
+        Branch, tag or commit.
+    json
+        One object on standard output.
+    """
+    from stationmaster.cli.preview import preview, shown  # noqa: PLC0415 - alone needs git
+
+    found = preview(product, ref)
+    answer(found, as_json=json, text=shown(found))
+    return Exit.YES
+
+
+@app.command
+def start(
+    release: str | None = None,
+    *,
+    product: str | None = None,
+    ref: str | None = None,
+    starter: str | None = None,
+    detach: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Start a release, or go on with one where it stopped, and follow it to its end or its first wait.
+
+    Exit code 0: released. 1: stopped by a gate, a check or a verdict. 4: it waits; the message says for what.
+
+    Parameters
+    ----------
+    release
+        Its name. Without one it is named after product and version; the name of one that stopped continues it.
+    product
+        The product, when several are known here.
+    ref
+        Branch, tag or commit to release; main unless given.
+    starter
+        Who you are: your id, e-mail address or handle in approvers.yaml. Who starts cannot approve.
+    detach
+        Return when the Prefect server has it.
+    json
+        The release's status as one object.
+    """
+    from stationmaster.cli.starting import submit  # noqa: PLC0415 - imports prefect
+
+    request, run = submit(release, product=product, ref=ref, starter=starter or whoami())
+    say(f"{bold(request.id)}: submitted, {dim(run.url)}")
+    with open_ledger(request.product) as ledger:
+        if not detach:
+            run.follow(ledger, lambda sentence: say(f"  {sentence}"))
+        found = run.status(ledger)
+        text = _shown(found, lookup.reason(ledger, found))
+    answer(found.model_dump(), as_json=json, text=text)
+    return Exit.YES if detach else _code(found)
+
+
+@app.command(name="list")
+def list_(*, product: str | None = None, json: Flag = False) -> None:
+    """Every release in the ledger, newest last."""
+    with open_ledger(product) as ledger:
+        running = ledger.running()
+        found = [status(name, ledger.entries(name), running) for name in ledger.releases()]
+    rows = [(one.id, one.version, one.stage, one.waiting_for, one.digest and one.digest[:19]) for one in found]
+    heads = ["release", "version", "stage", "waits for", "digest"]
+    answer({"releases": [one.model_dump() for one in found]}, as_json=json, text=table(heads, rows))
+
+
+@app.command(name="status")
+def status_(release: str, *, product: str | None = None, json: Flag = False) -> None:
+    """Where a release is, what it waits for, and what each tenant runs."""
+    with open_ledger(product) as ledger:
+        found = lookup.find(ledger, release)
+        text = _shown(found, lookup.reason(ledger, found))
+    answer(found.model_dump(), as_json=json, text=text)
+
+
+@app.command(name="why")
+def why_(release: str, *, product: str | None = None, json: Flag = False) -> None:
+    """The one thing that blocks a release, and the command that unblocks it."""
+    with open_ledger(product) as ledger:
+        found = lookup.reason(ledger, lookup.find(ledger, release))
+    text = found.message + (f"\n\n  {found.command}" if found.command else "")
+    answer(found.model_dump(), as_json=json, text=text)
+
+
+@app.command
+def abort(release: str, *, reason: str, product: str | None = None, json: Flag = False) -> None:
+    """Give a release up: nothing further is done for it, and tenants that have it go back to the version before.
+
+    Routes go back to instances that still run; schemas stay expanded. Safe to repeat.
+
+    Parameters
+    ----------
+    release
+        Its name.
+    reason
+        Why; it is kept in the ledger with your name.
+    product
+        The product, when several are known here.
+    json
+        The release's status as one object.
+    """
+    from stationmaster.cli.aborting import lead_back  # noqa: PLC0415 - alone needs the deploy target
+
+    if not reason.strip():
+        raise InputError("a release is not given up without a reason", hint='--reason "what is wrong with it"')
+    with open_ledger(product) as ledger:
+        if lookup.find(ledger, release).stage == "released":
+            raise ReleasedAlreadyError(f"{release} is released already", hint="start another release")
+        given = Draft(release=release, step="aborted", fact={"reason": reason}, personal={"who": whoami()})
+        ledger.append(given, now())
+        moved = [entry for entry in ledger.running().values() if (entry.release, entry.step) == (release, "deployed")]
+        back = lead_back(release, product) if moved or lookup.worker(ledger, release) else []
+        if back:
+            say(f"back on the version before: {', '.join(back)}")
+        found = lookup.find(ledger, release)
+        text = _shown(found, lookup.reason(ledger, found))
+    answer(found.model_dump(), as_json=json, text=text)
+
+
+def _shown(found: Status, reason: Reason) -> str:
+    lines = [f"{found.id}  {found.version or ''}  {found.stage}"]
+    if found.stage not in CLOSED:
+        lines += [reason.message, *([f"  {reason.command}"] if reason.command else [])]
+    if found.tenants:
+        lines += ["", table(["tenant", "runs"], sorted(found.tenants.items()))]
+    return "\n".join(lines)
+
+
+def _code(found: Status) -> int:
+    if found.stage == "released":
+        return Exit.YES
+    return Exit.WAITING if found.waiting_for and found.stage != "held" else Exit.NO

@@ -1,0 +1,130 @@
+"""From `release start` to a flow run: which release is meant, and handing it to the Prefect server."""
+
+import contextlib
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from stationmaster.blocks.toolbox import PrefectAwayError
+from stationmaster.cli import lookup
+from stationmaster.cli.following import Run
+from stationmaster.cli.tools import only_product, open_ledger, recall
+from stationmaster.deployments import descriptor
+from stationmaster.deployments.descriptor import NoStackError
+from stationmaster.domain.errors import InputError, RefusedError, StationmasterError
+from stationmaster.domain.release import UnknownReleaseError, status
+from stationmaster.domain.request import ReleaseRequest
+from stationmaster.domain.stages import CLOSED
+from stationmaster.ledger.leases import LeaseHeldError
+
+if TYPE_CHECKING:
+    from stationmaster.ledger.store import Ledger
+
+DEPLOYMENT = "release/stationmaster"
+
+
+class ReleaseOpenError(RefusedError):
+    """A release of this version is under way."""
+
+    code = "release_open"
+
+    def __init__(self, release: str, stage: str) -> None:
+        super().__init__(
+            f"{release} is {stage}, so another release of the same version is not begun",
+            hint=f"go on with it: stationmaster release start {release}",
+        )
+
+
+class ReleaseOverError(InputError):
+    """The release is aborted or released."""
+
+    code = "release_over"
+
+
+def submit(release: str | None, *, product: str | None, ref: str | None, starter: str) -> tuple[ReleaseRequest, Run]:
+    """Hand a release to the Prefect server.
+
+    Raises:
+        InputError: the id is not one, or the release exists with another ref or product, or is over.
+        ReleaseOpenError: no id was given, and a release of this version is under way.
+        LeaseHeldError: somebody works on it already.
+        PrefectAwayError: nobody took it.
+    """
+    home = product or only_product()
+    with open_ledger(home) as ledger:
+        request = _request(ledger, release, product=product, home=home, ref=ref, starter=starter)
+        if held := lookup.worker(ledger, request.id):
+            raise LeaseHeldError(request.id, held.holder, held.until)
+        known = ledger.entries(request.id)
+    with contextlib.suppress(NoStackError):  # then a server elsewhere; the person's own Prefect settings say where
+        descriptor.load().connect()
+    from stationmaster.deployments.submission import create  # noqa: PLC0415 - imports prefect
+
+    try:
+        run = create(DEPLOYMENT, request)
+    except StationmasterError:
+        raise
+    except Exception as error:
+        raise PrefectAwayError(
+            f"the Prefect server does not take the release: {type(error).__name__}: {error}", hint="stationmaster up"
+        ) from error
+    return request, Run(request, run.id, run.url, known[-1].index if known else -1)
+
+
+def _request(
+    ledger: "Ledger", release: str | None, *, product: str | None, home: str, ref: str | None, starter: str
+) -> ReleaseRequest:
+    """`product` is the one the person named, `home` the one that a new release is of."""
+    known = ledger.releases()
+    if release in known:
+        return _continued(ledger, str(release), product, ref, starter)
+    if release and ref is None:
+        _must_not_be_misspelt(release, [name for name in known if _stage(ledger, name) not in CLOSED])
+    try:
+        recall("signer", home).people().starter(starter)
+        name = release or _name(ledger, home, ref or "main", known)
+        return ReleaseRequest(id=name, product=home, ref=ref or "main", starter=starter)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f"{first['input']!r} is not a valid {first['loc'][0]}: {first['msg']}",
+            hint="a release's id has lower-case letters, digits and hyphens, 63 at most: orderdesk-1-2-0",
+        ) from None
+
+
+def _continued(ledger: "Ledger", release: str, product: str | None, ref: str | None, starter: str) -> ReleaseRequest:
+    started = next(entry for entry in ledger.entries(release) if entry.step == "started").fact
+    for name, given in (("ref", ref), ("product", product)):
+        if given not in (None, started[name]):
+            raise InputError(
+                f"{release} was started with {name} {started[name]}, not {given}",
+                hint=f"leave --{name} out, or give another id",
+            )
+    if (stage := _stage(ledger, release)) in CLOSED:
+        hint = "`stationmaster release start` without an id begins a new one"
+        raise ReleaseOverError(f"{release} is {stage}", hint=hint)
+    return ReleaseRequest.model_validate({**started, "id": release, "starter": starter})
+
+
+def _must_not_be_misspelt(release: str, known: list[str]) -> None:
+    """A name nobody knows begins a release of main, which is not what was meant by almost the name of an open one."""
+    if near := get_close_matches(release, known, n=1, cutoff=0.8):
+        raise UnknownReleaseError(release, hint=f"did you mean {near[0]!r}? a new release of that name needs --ref")
+
+
+def _name(ledger: "Ledger", product: str, ref: str, known: list[str]) -> str:
+    """`orderdesk-1-2-0`; a number follows when that name was used for a release that is over."""
+    version = recall("source", product).resolve(ref).version
+    plain = re.sub(r"[^a-z0-9]+", "-", f"{product}-{version}".lower()).strip("-")[:58]
+    for name in (plain, *(f"{plain}-{number}" for number in range(2, 10_000))):
+        if name not in known:
+            return name
+        if (stage := _stage(ledger, name)) not in CLOSED:
+            raise ReleaseOpenError(name, stage)
+    raise InputError(f"every name for {plain} is taken", hint="give the release an id of your own")
+
+
+def _stage(ledger: "Ledger", release: str) -> str:
+    return status(release, ledger.entries(release), {}).stage

@@ -1,0 +1,26 @@
+"""Whether a tenant may be touched at an instant.
+
+The thin gate of `docs/plan.md`: the key `window` of the tenant, open or closed. Calendars come later behind the
+same question; whatever cannot be answered is closed.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from stationmaster.domain.tenants import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The answer, with its reason. `until` is when it changes; None when that is not known."""
+
+    open: bool
+    reason: str
+    until: datetime | None = None
+
+
+def window(tenant: Tenant, at: datetime) -> Window:  # noqa: ARG001 - calendars will ask for the instant
+    """Whether the tenant's window is open at an aware instant; asked again before every act."""
+    if tenant.window == "open":
+        return Window(open=True, reason=f"the window of {tenant.id} is open")
+    return Window(open=False, reason=f"the window of {tenant.id} is closed: its key `window` does not say open")

@@ -1,0 +1,27 @@
+"""Durations as people write them (`90s|45m|2h|3d`) and instants as they are stored (RFC 3339 UTC, whole seconds)."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(text: object) -> object:
+    """`45m` → 2700. Numbers are taken as seconds; anything else is refused."""
+    if not isinstance(text, str):
+        return text
+    match = re.fullmatch(r"(\d+)([smhd])", text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration; write 90s, 45m, 2h or 3d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+Seconds = Annotated[int, BeforeValidator(seconds, json_schema_input_type=str | int), Field(ge=0)]
+
+
+def instant(at: datetime) -> str:
+    """An aware datetime as RFC 3339 UTC with `Z`, whole seconds."""
+    return at.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"

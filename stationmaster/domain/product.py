@@ -1,0 +1,148 @@
+"""`stationmaster.yaml`: what a product is and how it is released.
+
+Pure values. Reading the file with line numbers is `domain/documents.py`; where things are and with which
+credentials is said by blocks.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from stationmaster.domain.duration import Seconds
+from stationmaster.domain.tenants import Id
+
+Command = Annotated[
+    tuple[str, ...],
+    Field(min_length=1, description="Program and arguments; no shell. {artifact} and {socket} are replaced."),
+]
+
+
+class Part(BaseModel):
+    """A part of the file: unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Build(Part):
+    """How the artifact is built, from a clean export of the commit."""
+
+    command: Command
+    output: str = Field(description="The file the command leaves, relative to the export.", examples=["dist/app.pyz"])
+    timeout: Seconds = 600
+
+
+class Check(Part):
+    """A check of the product that runs against the built artifact; it passes with exit code 0.
+
+    The command runs in a clean export. Its environment has ARTIFACT, the path of the built file, PYTHONPATH, the
+    same, and DATABASE_URL, an empty scratch database, when `database` is given.
+    """
+
+    name: Id
+    command: Command
+    timeout: Seconds = 600
+
+
+class Service(Part):
+    """How an instance of the product is run and asked."""
+
+    command: Command = Field(description="Must serve HTTP on the unix socket {socket}, from the file {artifact}.")
+    health: str = Field(default="/healthz", description="Answers 200 when the instance can serve.")
+    version: str = Field(default="/version", description='Answers {"version", "digest"} of the file it runs.')
+    strategy: Literal["tenant_by_tenant"] = "tenant_by_tenant"
+    start_timeout: Seconds = 60
+
+
+class Database(Part):
+    """The product's database and its migrations."""
+
+    tenancy: Literal["shared"] = Field(
+        default="shared", description="Cloud tenants share tables; a dedicated tenant has a database of its own."
+    )
+    migrations: str = Field(description="Alembic's script folder, relative to the export.")
+    expand: str = Field(default="expand@head", description="What `alembic upgrade` is given in expand.")
+    timeout: Seconds = 300
+
+
+class Ring(Part):
+    """One ring: its tenants form the next wave."""
+
+    name: Id
+    watch: Seconds = Field(default=300, description="How long a wave is watched before it may be widened.")
+
+
+class Expect(Part):
+    """What an answer must be like."""
+
+    status: int = 200
+    json_: dict[str, Any] = Field(
+        default_factory=dict, alias="json", description="Key (dots go deeper) to the value it must have."
+    )
+    within: Seconds = Field(default=5, description="The longest the answer may take.")
+
+
+class Step(Part):
+    """One request of a journey. {tenant}, {secret:NAME} and captured names are replaced in every text."""
+
+    name: str
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    path: str
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: dict[str, Any] | None = None
+    expect: Expect = Expect()
+    capture: dict[str, str] = Field(default_factory=dict, description="Name to the key of the answer's JSON.")
+    cleanup: bool = Field(default=False, description="Runs at the end also when an earlier step failed.")
+
+
+class Journey(Part):
+    """Ordered requests a customer's day depends on, run per tenant against the version just deployed."""
+
+    name: Id
+    steps: tuple[Step, ...] = Field(min_length=1)
+
+
+class HardLimit(Part):
+    """A plain threshold: roll back when more than `max_bad` of at least `min_count` requests are bad."""
+
+    max_bad: float = Field(gt=0, lt=1, examples=[0.05])
+    min_count: int = Field(ge=1, examples=[20])
+
+
+class Support(Part):
+    """What the support brief says beside the release itself."""
+
+    channel: str = Field(default="releases", description="The Slack channel.")
+    escalation: str = Field(default="", description="Whom support calls.")
+    watch: str = Field(default="", description="What to look at in the first 24 hours.")
+
+
+class Product(Part):
+    """The whole of `stationmaster.yaml`."""
+
+    product: Id
+    build: Build
+    checks: tuple[Check, ...] = ()
+    service: Service
+    database: Database | None = None
+    rings: tuple[Ring, ...] = Field(min_length=1)
+    journeys: tuple[Journey, ...] = Field(min_length=1)
+    hard_limits: dict[Literal["availability"], HardLimit] = Field(min_length=1)
+    approvals: dict[Literal["deploy"], Annotated[dict[Id, Annotated[int, Field(ge=1)]], Field(min_length=1)]] = Field(
+        min_length=1, description="Quorum per role for each action.", examples=[{"deploy": {"release-approver": 1}}]
+    )
+    stage_tenant: Id = Field(default="stage-probe", description="The tenant that journeys use in stage.")
+    changes: str = Field(default="changes", description="The folder of change fragments.")
+    flags: str | None = Field(default=None, description="The flagd file that is published at deploy.")
+    support: Support = Support()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "Product":
+        for kind, names in (
+            ("ring", [ring.name for ring in self.rings]),
+            ("check", [check.name for check in self.checks]),
+            ("journey", [journey.name for journey in self.journeys]),
+        ):
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f"{kind} {name!r} is given twice")
+        return self

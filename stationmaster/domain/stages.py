@@ -1,0 +1,174 @@
+"""The stages of a release and the one table of edges between them: which entry leads from where to where, and who
+causes it. An entry that has no edge is an error. It does not say what a stage waits for (`release.py`).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from stationmaster.domain.entries import STEPS, UNDOES
+from stationmaster.domain.errors import StationmasterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from stationmaster.domain.entries import Entry
+
+Stage = Literal[
+    "requested",  # a person, a train or a webhook asked for it
+    "cut",  # the commit is chosen
+    "built",  # the one artifact is published
+    "tested",  # the product's checks passed
+    "staged",  # stage runs it, and the version before works on the new schema
+    "planned",  # the waves are laid out
+    "approved",  # the quorum is met
+    "briefed",  # support knows; production is untouched until here
+    "deploying",  # waves are under way
+    "held",  # widening stopped; a person decides
+    "failed",  # the leg ended with an error; nothing works on it
+    "aborted",  # given up
+    "released",  # every wave is through
+]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+CLOSED: frozenset[Stage] = frozenset({"aborted", "released"})
+
+# The way of a good release: each stage, and the fact that takes it there. The order is that of the flow.
+WAY: tuple[tuple[Stage, str], ...] = (
+    ("cut", "cut"),
+    ("built", "built"),
+    ("tested", "tested"),
+    ("staged", "staged"),
+    ("planned", "planned"),
+    ("approved", "approved"),
+    ("briefed", "briefed"),
+    ("deploying", "deployed"),
+)
+WAY_STAGES: tuple[Stage, ...] = ("requested", *(stage for stage, _ in WAY))
+REACHED = "reached"  # target of an edge: the furthest stage of the way to which all facts stand
+SAME = "same"  # target of an edge: the stage stays
+_LEGS = WAY_STAGES  # a leg works in these
+
+
+@dataclass(frozen=True)
+class Edge:
+    """From each of `stages`, `event` leads `to`; `by` says who causes it."""
+
+    stages: tuple[Stage, ...]
+    event: str
+    to: Stage | Literal["reached", "same"]
+    by: str
+
+
+EDGES: tuple[Edge, ...] = (
+    # -- the way
+    Edge(_LEGS, "started", "reached", "a person, a train or the watchdog; the leg before was killed, or waited"),
+    Edge(("requested",), "cut", "cut", "task cut: the commit exists and holds what the release promises"),
+    Edge(("cut",), "built", "built", "task build: published once; a killed build left nothing"),
+    Edge(("built",), "tested", "tested", "task check: every declared check passed against the artifact"),
+    Edge(("tested",), "expanded", "same", "task expand, on stage's database"),
+    Edge(("tested",), "verdict", "same", "task verify, on stage"),
+    Edge(("tested",), "staged", "staged", "task stage: the artifact runs there and the pair is proved"),
+    Edge(("staged",), "planned", "planned", "task plan"),
+    Edge(
+        ("planned", "approved", "briefed", "deploying"),
+        "planned",
+        "reached",
+        "task plan: tenants or rings changed since, and a new plan undoes the approval",
+    ),
+    Edge(("planned",), "approved", "reached", "task approve: the quorum is met; of a second plan, the rest may stand"),
+    Edge(("approved",), "briefed", "briefed", "task brief: before production is touched"),
+    Edge(("briefed", "deploying"), "expanded", "same", "task expand, on a production database"),
+    Edge(("briefed", "deploying"), "deployed", "deploying", "task deploy, tenant by tenant"),
+    Edge(("deploying",), "verdict", "same", "task watch, at each look worth recording"),
+    Edge(("deploying",), "promoted", "same", "task promote: the ring is good, the next may follow"),
+    Edge(("briefed", "deploying"), "released", "released", "task close: no wave is left; a plan may have none"),
+    # -- off the way
+    Edge(_LEGS, "waiting", "same", "the leg, before it ends to wait for a window, an approval, a soak, a person"),
+    Edge(("deploying",), "held", "held", "task hold, on a verdict that forbids widening"),
+    Edge(("deploying", "held"), "rolled_back", "same", "task route_back, tenant by tenant"),
+    Edge(_LEGS, "failed", "failed", "the leg, as it ends with an error"),
+    Edge(("failed",), "failed", "same", "the same leg: clearing up after the error failed too"),
+    Edge(("held",), "failed", "same", "the leg that held: telling people about it failed; the hold counts"),
+    Edge(("failed", "held"), "deployed", "same", "task deploy of the same leg, under way when another act ended it"),
+    Edge(("failed", "held"), "expanded", "same", "task expand of the same leg, under way when another act ended it"),
+    Edge(("failed", "held"), "started", "reached", "a person, `release start`: what stands is not done again"),
+    Edge((*_LEGS, "failed", "held"), "aborted", "aborted", "a person, `release abort`"),
+    # -- what may come at any time
+    Edge(STAGES, "approval", "same", "a person, `approve`; whether it counts is decided by task approve"),
+    Edge(STAGES, "adopted", "same", "a look at what a tenant runs; says nothing about the release"),
+    # -- what comes late: the record is kept and changes nothing
+    *(
+        Edge(("aborted",), event, "same", "the leg that was under way at the abort; it sees it and ends")
+        for event in sorted(set(STEPS) - {"approval", "adopted", "aborted"})
+    ),
+    Edge(("aborted", "released"), "aborted", "same", "a person, a moment too late"),
+    Edge(("released",), "started", "same", "a second start that raced with the end; it finds nothing to do"),
+    Edge(("released",), "failed", "same", "the leg, clearing up after the close"),
+)
+TABLE: dict[tuple[Stage, str], Edge] = {(stage, edge.event): edge for edge in EDGES for stage in edge.stages}
+
+
+class UnfitEntryError(StationmasterError):
+    """The ledger holds an entry for which the stage has no edge: an error of ours, never of the person's."""
+
+    code = "unfit_entry"
+
+    def __init__(self, stage: Stage, event: str, index: int | None = None) -> None:
+        super().__init__(
+            f"entry {index}: {event!r} cannot follow when a release is {stage}"
+            if index is not None
+            else f"{event!r} cannot follow when a release is {stage}",
+            hint="please report this with the output of `stationmaster release status`",
+        )
+        self.stage = stage
+        self.event = event
+
+
+def transition(stage: Stage, event: str, reached: Stage) -> Stage:
+    """The stage after an entry. `reached` is what the facts say, this entry's included."""
+    edge = TABLE.get((stage, event))
+    if edge is None:
+        raise UnfitEntryError(stage, event)
+    if edge.to == "same":
+        return stage
+    return reached if edge.to == "reached" else edge.to
+
+
+def furthest(facts: "Mapping[str, object]") -> Stage:
+    """The last stage of the way such that the fact of every stage up to it stands. `facts`: step to the subjects
+    about which it stands.
+    """
+    reached: Stage = "requested"
+    for stage, step in WAY:
+        if not facts.get(step):
+            return reached
+        reached = stage
+    return reached
+
+
+def has_reached(entries: "Iterable[Entry]", stage: Stage) -> bool:
+    """Whether the facts of every stage of the way up to this one stand now. A gate that was passed once and undone
+    since is not passed.
+    """
+    facts: dict[str, set[str]] = {}
+    for entry in entries:
+        _learn(facts, entry)
+    return WAY_STAGES.index(furthest(facts)) >= WAY_STAGES.index(stage)
+
+
+def _learn(facts: dict[str, set[str]], entry: "Entry") -> None:
+    for undone in UNDOES.get(entry.step, ()):
+        facts.get(undone, set()).discard(entry.subject)
+    facts.setdefault(entry.step, set()).add(entry.subject)
+
+
+def fold(entries: "Iterable[Entry]") -> Stage:
+    """The stage after all entries of one release, in order. One pass."""
+    stage: Stage = "requested"
+    facts: dict[str, set[str]] = {}
+    for entry in entries:
+        _learn(facts, entry)
+        try:
+            stage = transition(stage, entry.step, furthest(facts))
+        except UnfitEntryError as error:
+            raise UnfitEntryError(stage, entry.step, entry.index) from error
+    return stage

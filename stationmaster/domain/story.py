@@ -1,0 +1,44 @@
+"""An entry of the ledger as one sentence, as it is shown to whoever follows a release."""
+
+from collections.abc import Callable
+from typing import Any
+
+from stationmaster.domain.entries import Entry
+
+_SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
+    "started": lambda _e, f: f"started from {f['ref']}",
+    "cut": lambda _e, f: f"cut {f['version']} at {f['commit'][:12]}, {_count(f['changes'], 'change')} aboard",
+    "built": lambda _e, f: f"built once in {f['seconds']:.1f} s: {f['digest'][:19]}…, {f['size']:,} bytes",
+    "tested": lambda _e, f: f"{_count(f['checks'], 'check')} passed against the artifact",
+    "staged": lambda _e, f: f"stage passed on schema {f['revision'] or '(none)'} with {_count(f['pairs'], 'version')}",
+    "planned": lambda _e, f: "planned: " + " → ".join(f"{w['ring']} ({len(w['tenants'])})" for w in f["waves"]),
+    "approval": lambda e, _f: f"a signature by key {e.subject[:16]}…",
+    "approved": lambda _e, f: f"approved by {' and '.join(f['roles'])}",
+    "briefed": lambda _e, f: f"support brief posted in #{f['channel'].lstrip('#')}",
+    "expanded": lambda e, f: f"database {e.subject} {_revisions(f)}",
+    "deployed": lambda e, f: f"{e.subject} → {f['version']} ({f['instance']} {f['colour']})",
+    "verdict": lambda e, f: f"wave {e.subject}: {f['verdict']}, {f['reason']}",
+    "promoted": lambda e, f: f"wave {e.subject} is good: {_count(f['tenants'], 'tenant')}",
+    "held": lambda e, f: f"held at {e.subject}: {f['message']}",
+    "waiting": lambda _e, f: f"waits for {f['for']}: {f['message']}",
+    "failed": lambda _e, f: f"failed in {f['step'] or 'the flow'}: {f['message']}",
+    "aborted": lambda _e, f: f"aborted: {f['reason']}",
+    "adopted": lambda e, f: f"{e.subject} runs {f['version']}",
+    "released": lambda _e, f: f"released to {_count(f['tenants'], 'tenant')}",
+    "rolled_back": lambda e, f: f"{e.subject} is back on {f['version']}",
+}
+
+
+def sentence(entry: Entry) -> str:
+    """What happened, in a few words. Every step of the ledger has one."""
+    return _SENTENCES[entry.step](entry, entry.fact)
+
+
+def _count(things: list[Any] | int, noun: str) -> str:
+    number = things if isinstance(things, int) else len(things)
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _revisions(fact: dict[str, Any]) -> str:
+    before, after = ", ".join(fact["before"]) or "empty", ", ".join(fact["after"])
+    return f"is at {after} already" if fact["before"] == fact["after"] else f"expanded from {before} to {after}"

@@ -1,0 +1,50 @@
+"""A tenant as the directory knows it, and the order in which rings and instances take tenants.
+
+The shape is that of `flags.md`; `window` is the thin gate until calendars arrive: `open` or `closed`, closed when
+it is not given.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Lower case, digits and hyphens.")]
+
+
+SHARED = "cloud"  # the instance that all cloud tenants share
+STAGE = "stage"  # the instance of the stage environment
+
+
+class Tenant(BaseModel):
+    """One customer of the product."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Id
+    name: str = Field(description="As the customer writes it.", examples=["Acme GmbH"])
+    ring: Id = Field(description="The ring of stationmaster.yaml in which the tenant receives releases.")
+    plan: str = "standard"
+    hosting: Literal["cloud", "dedicated"] = Field(
+        default="cloud", description="cloud tenants share one instance; a dedicated tenant has its own."
+    )
+    timezone: str = Field(default="UTC", description="IANA zone.", examples=["Europe/Berlin"])
+    window: Literal["open", "closed"] = Field(
+        default="closed", description="Whether the tenant may be touched now. Closed unless stated: fail closed."
+    )
+    sites: tuple[Id, ...] = ()
+    contacts: dict[str, str] = Field(default_factory=dict)
+    pinned: str | None = Field(default=None, description="A version the tenant stays on.")
+    tags: tuple[str, ...] = ()
+
+    @property
+    def instance(self) -> str:
+        """The instance that serves the tenant: its own, or the one all cloud tenants share."""
+        return self.id if self.hosting == "dedicated" else SHARED
+
+
+class Directory(BaseModel):
+    """The tenant directory, as a YAML file holds it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tenants: tuple[Tenant, ...] = Field(min_length=1)

@@ -1,0 +1,63 @@
+"""The end of a wave and of a release: what passed is recorded, what nobody uses any more is stopped."""
+
+from collections.abc import Mapping
+
+from stationmaster.blocks.leg import Leg
+from stationmaster.domain.artifact import Artifact, Cut
+from stationmaster.domain.canary import Verdict
+from stationmaster.domain.errors import RefusedError
+from stationmaster.domain.plan import Plan, Wave
+from stationmaster.tasks import act
+
+
+class WaveHeldError(RefusedError):
+    """The wave is not good enough to go on, and not widened."""
+
+    code = "wave_held"
+
+
+class DigestMismatchError(RefusedError):
+    """A process answers with another digest than its tenants were released to."""
+
+    code = "digest_mismatch"
+
+    def __init__(self, digest: str, wrong: Mapping[str, str | None]) -> None:
+        served = ", ".join(f"{tenant} by {found or 'nobody who answers'}" for tenant, found in sorted(wrong.items()))
+        super().__init__(
+            f"not every tenant is served by {digest}: {served}", hint="start the release again to route them there"
+        )
+
+
+@act("promote", timeout=60, shown="promote {wave.ring}")
+def promote(leg: Leg, artifact: Artifact, wave: Wave, verdict: Verdict) -> None:
+    """A good verdict opens the next ring; any other holds the release here for a person."""
+    if verdict.verdict == "promote":
+        leg.record(
+            "promoted",
+            {"digest": artifact.digest, "tenants": list(wave.tenants)},
+            {"tenants": list(wave.tenants), **verdict.fact()},
+            subject=wave.ring,
+        )
+        return
+    leg.observe("held", {**verdict.fact(), "message": verdict.reason}, subject=wave.ring)
+    raise WaveHeldError(
+        f"wave {wave.ring} is held: {verdict.verdict}, {verdict.reason}",
+        hint=f"`stationmaster release start {leg.release}` watches it again, `release abort` gives it up",
+    )
+
+
+@act("close", timeout=300)
+def close(leg: Leg, cut: Cut, artifact: Artifact, plan: Plan) -> None:
+    """Ask every process in production what it runs, stop the instances that serve nobody, and end the release."""
+    inputs = {"digest": artifact.digest}
+    if leg.recorded("released", inputs):
+        return
+    target, routes = leg.tools.target, leg.tools.target.routes()
+    runs = {(found.instance, found.colour): found.digest for found in target.running(cut.product.service.version)}
+    tenants = [tenant for wave in plan.waves for tenant in wave.tenants]
+    served = {tenant: runs.get(routes[tenant]) if tenant in routes else None for tenant in tenants}
+    if wrong := {tenant: digest for tenant, digest in served.items() if digest != artifact.digest}:
+        raise DigestMismatchError(artifact.digest, wrong)
+    for instance, colour in sorted(set(runs) - set(routes.values())):
+        target.retire(instance, colour, leg.fence)
+    leg.record("released", inputs, {"tenants": len(tenants)})

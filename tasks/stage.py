@@ -1,0 +1,43 @@
+"""Stage: the artifact on the expanded schema, and the version that runs now on that same schema."""
+
+from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.serving import product_at, run_journeys, start_instance
+from stationmaster.domain.artifact import Artifact, Cut
+from stationmaster.domain.errors import RefusedError
+from stationmaster.domain.product import Product
+from stationmaster.domain.tenants import STAGE
+from stationmaster.tasks import act
+
+
+class StageFailedError(RefusedError):
+    """A journey failed in stage; production was not touched."""
+
+    code = "stage_failed"
+
+
+@act("stage", timeout=1800)
+def stage(leg: Leg, cut: Cut, artifact: Artifact) -> None:
+    """The previous artifact's smoke tests on the expanded schema first, then the new one's; each pair is recorded."""
+    inputs = {"commit": cut.commit.commit}
+    if leg.recorded("staged", inputs):
+        return
+    revision = ",".join(leg.tools.database.revision(STAGE)) if cut.product.database else ""
+    running = {entry.fact["digest"]: entry.fact["commit"] for entry in leg.tools.ledger.running().values()}
+    proved = [*sorted(set(running) - {artifact.digest}), artifact.digest]
+    for digest in proved:
+        colour = _prove(leg, cut, product_at(leg, running.get(digest, cut.commit.commit)), digest)
+    leg.tools.target.shift([cut.product.stage_tenant], STAGE, colour, leg.fence)
+    leg.record("staged", inputs, {"revision": revision, "pairs": [[digest, revision] for digest in proved]})
+
+
+def _prove(leg: Leg, cut: Cut, product: Product, digest: str) -> str:
+    """The colour on which stage runs the digest, when the journeys that its own commit declares pass there."""
+    colour = start_instance(leg, product.service, digest, STAGE)
+    failed = [r for r in run_journeys(leg, product, STAGE, colour, cut.product.stage_tenant) if not r.passed]
+    if failed:
+        raise StageFailedError(
+            f"in stage, on the expanded schema, {digest[:19]}… fails: "
+            + "; ".join(f"{one.journey}, {reason}" for one in failed for reason in one.reasons),
+            hint="mend it and release again, or `stationmaster release abort`; production was not touched",
+        )
+    return colour

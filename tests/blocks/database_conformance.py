@@ -1,0 +1,51 @@
+"""What every product database must do, the real one and the fake alike. A test class inherits and gives `world`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stationmaster.blocks.database import Migrated, MigrationFailedError, Revisions
+
+
+@dataclass(frozen=True)
+class World:
+    """Empty databases `cloud` and `stage`; revisions whose expand leads to `e1`, and the same with one more that
+    raises.
+    """
+
+    database: Any
+    good: Revisions
+    raising: Revisions
+
+
+class DatabaseConformance:
+    @pytest.fixture
+    def world(self, tmp_path: Path) -> World:
+        raise NotImplementedError
+
+    def test_an_expanded_database_is_at_its_head_and_the_others_are_not(self, world: World) -> None:
+        assert world.database.revision("cloud") == ()
+        assert world.database.expand("cloud", world.good) == Migrated((), ("e1",))
+        assert world.database.revision("cloud") == ("e1",)
+        assert world.database.revision("stage") == ()
+
+    def test_expanding_again_changes_nothing(self, world: World) -> None:
+        world.database.expand("cloud", world.good)
+        assert world.database.expand("cloud", world.good) == Migrated(("e1",), ("e1",))
+
+    def test_what_would_run_is_rendered_and_nothing_when_all_ran(self, world: World) -> None:
+        assert "CREATE TABLE orders" in world.database.render((), world.good)
+        assert world.database.revision("cloud") == ()
+        assert world.database.render(("e1",), world.good).strip() == ""
+
+    def test_a_revision_that_raises_leaves_the_database_where_it_was(self, world: World) -> None:
+        world.database.expand("cloud", world.good)
+        with pytest.raises(MigrationFailedError, match="'cloud'"):
+            world.database.expand("cloud", world.raising)
+        assert world.database.revision("cloud") == ("e1",)
+
+    def test_a_scratch_database_has_an_address_with_its_name(self, world: World) -> None:
+        with world.database.scratch_database("scratch_r1_unit") as address:
+            assert "/scratch_r1_unit" in address

@@ -1,0 +1,50 @@
+"""Every secret a toolbox holds is hidden, in each spelling in which a message may quote it."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote
+
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from stationmaster.blocks.chat import SlackChat
+from stationmaster.blocks.database import ProductDatabase
+from stationmaster.blocks.secrecy import mask_of
+from stationmaster.blocks.settings import ProductSecrets
+from stationmaster.blocks.signer import FileSigner
+from stationmaster.blocks.toolbox import Toolbox
+
+SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=6, max_size=40)
+
+
+def toolbox(secret: str) -> Toolbox:
+    address = SecretStr(f"postgresql://app:{quote(secret, safe='')}@db/shop")
+    nothing: Any = SimpleNamespace()
+    return Toolbox(
+        ledger=nothing, source=nothing, artifacts=nothing, target=nothing, metrics=nothing, tenants=nothing,
+        flags=nothing, now=nothing, sleep=nothing, work=Path("/"),
+        database=ProductDatabase(databases={"cloud": address}, scratch=address),
+        chat=SlackChat(token=SecretStr(f"xoxb-{secret}"), channel="C1"),
+        signer=FileSigner(key=SecretStr(f"-----BEGIN-----\n{secret}\n-----END-----"), approvers="/a"),
+        secrets=ProductSecrets(environment={"TOKEN": SecretStr(secret)}, journeys={}),
+    )  # fmt: skip
+
+
+@given(SECRETS)
+def test_no_spelling_of_a_secret_is_left(secret: str) -> None:
+    mask = mask_of(toolbox(secret))
+    said = f"{secret} in {json.dumps(secret)} of postgresql://app:{quote(secret, safe='')}@db/shop"
+    for spelling in (secret, json.dumps(secret)[1:-1], quote(secret, safe="")):
+        assert spelling not in mask.text(said)
+
+
+def test_what_is_no_secret_stays() -> None:
+    said = "database 'cloud' does not answer: connection refused"
+    assert mask_of(toolbox("hunter2-secret")).text(said) == said
+
+
+def test_short_words_stay_readable() -> None:
+    assert mask_of(toolbox("on")).text("the window is not on") == "the window is not on"

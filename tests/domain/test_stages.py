@@ -1,0 +1,142 @@
+"""The table of stages, walked pair by pair and at random."""
+
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stationmaster.domain.entries import STEPS, Entry
+from stationmaster.domain.errors import StationmasterError
+from stationmaster.domain.stages import EDGES, STAGES, TABLE, WAY, Stage, UnfitEntryError, fold, furthest, transition
+from tests.entries import GOOD, story
+
+# What each stage makes of each step, written out a second time. `step` alone: the stage stays. ~ is the furthest
+# stage of the way to which all facts stand.
+LEG = "approval adopted started>~ waiting failed>failed aborted>aborted"
+STOPPED = "approval adopted started>~ failed aborted>aborted deployed expanded"
+EXPECTED = {
+    "requested": f"{LEG} cut>cut",
+    "cut": f"{LEG} built>built",
+    "built": f"{LEG} tested>tested",
+    "tested": f"{LEG} expanded verdict staged>staged",
+    "staged": f"{LEG} planned>planned",
+    "planned": f"{LEG} planned>~ approved>~",
+    "approved": f"{LEG} planned>~ briefed>briefed",
+    "briefed": f"{LEG} planned>~ expanded deployed>deploying released>released",
+    "deploying": f"{LEG} planned>~ expanded deployed verdict promoted rolled_back held>held released>released",
+    "held": f"{STOPPED} rolled_back",
+    "failed": STOPPED,
+    "aborted": " ".join(STEPS),
+    "released": "approval adopted started aborted failed",
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("step", STEPS)
+def test_every_pair(stage: Stage, step: str) -> None:
+    pairs = {event: to or stage for event, _, to in (each.partition(">") for each in EXPECTED[stage].split())}
+    for reached in STAGES:
+        if step not in pairs:
+            with pytest.raises(UnfitEntryError, match=f"{step}.*{stage}"):
+                transition(stage, step, reached)
+        else:
+            assert transition(stage, step, reached) == pairs[step].replace("~", reached)
+
+
+def test_no_pair_has_two_edges_and_every_edge_says_who_causes_it() -> None:
+    assert sum(len(edge.stages) for edge in EDGES) == len(TABLE)
+    assert all(edge.by and edge.event in STEPS for edge in EDGES)
+
+
+def test_a_good_release_goes_the_whole_way() -> None:
+    entries = story(*GOOD)
+    stages = [fold(entries[:end]) for end in range(1, len(entries) + 1)]
+    seen = list(dict.fromkeys(stages))
+    assert seen == ["requested", *(stage for stage, _ in WAY), "released"]
+
+
+@pytest.mark.parametrize("end", range(1, len(GOOD)))
+@pytest.mark.parametrize("how", ["killed", "failed", "waiting"])
+def test_a_leg_that_ended_anywhere_is_continued_where_it_was(end: int, how: str) -> None:
+    before = fold(story(*GOOD[:end]))
+    ended = GOOD[:end] if how == "killed" else (*GOOD[:end], how)
+    assert fold(story(*ended, "started")) == before
+
+
+def test_a_restart_goes_back_as_far_as_facts_were_undone() -> None:
+    deployed = GOOD[: GOOD.index(("deployed", "acme")) + 1]
+    assert fold(story(*deployed, ("held", "pilot"))) == "held"
+    assert fold(story(*deployed, ("held", "pilot"), "started")) == "deploying"
+    assert fold(story(*deployed, ("held", "pilot"), ("rolled_back", "acme"), "started")) == "briefed"
+
+
+def test_a_second_plan_needs_a_second_approval_and_then_goes_on_where_it_was() -> None:
+    deployed = GOOD[: GOOD.index(("deployed", "acme")) + 1]
+    assert fold(story(*deployed, "planned")) == "planned"
+    assert fold(story(*deployed, "planned", "approved")) == "deploying"
+
+
+def test_a_hold_is_not_hidden_by_an_error_after_it() -> None:
+    assert fold(story(*GOOD[:-2], ("held", "pilot"), "failed")) == "held"
+
+
+def test_what_is_recorded_after_an_abort_changes_nothing() -> None:
+    assert fold(story(*GOOD[:-1], "aborted", ("deployed", "beta"), "failed", "released")) == "aborted"
+
+
+def test_an_entry_that_does_not_fit_names_itself() -> None:
+    with pytest.raises(UnfitEntryError, match=r"entry 2: 'built' cannot follow when a release is failed") as caught:
+        fold(story("started", "failed", "built"))
+    assert isinstance(caught.value, StationmasterError)
+    assert (caught.value.stage, caught.value.event) == ("failed", "built")
+
+
+@given(st.data())
+def test_on_every_walk_the_stage_is_what_the_facts_say(data: st.DataObject) -> None:
+    """Walks the table at random. While a leg works, the stage is never ahead of the facts nor behind them."""
+    told: list[tuple[str, str]] = [("started", "r1")]
+    for _ in range(data.draw(st.integers(0, 40))):
+        stage = fold(story(*told))
+        step = data.draw(st.sampled_from([event for at, event in TABLE if at == stage]))
+        told.append((step, data.draw(st.sampled_from(["acme", "beta"])) if step in _OF_TENANTS else "r1"))
+        _agree(story(*told))
+
+
+_OF_TENANTS = {"deployed", "adopted", "rolled_back"}
+
+
+def _agree(entries: list[Entry]) -> None:
+    stage, steps = fold(entries), [entry.step for entry in entries]
+    closing = [step for step in steps if step in {"aborted", "released"}]
+    if closing:
+        assert stage == closing[0]
+    elif stage not in {"held", "failed"}:
+        facts = {step: True for step in steps if step not in {"approved", "deployed"} or _last(entries, step)}
+        assert furthest(facts) in {stage, "briefed" if stage == "deploying" else stage}
+
+
+def _last(entries: list[Entry], step: str) -> bool:
+    """Whether the step stands for some subject, decided by the last word about each."""
+    words = {"approved": {"planned"}, "deployed": {"adopted", "rolled_back"}}[step] | {step}
+    last = {entry.subject: entry.step for entry in entries if entry.step in words}
+    return step in last.values()
+
+
+def test_the_page_has_the_table_that_the_code_has() -> None:
+    page = (Path(__file__).parents[2] / "docs/stages.md").read_text()
+    rows = [
+        f"| {_names(stages)} | {', '.join(f'`{edge.event}`' for edge in edges)} | {_TARGET.get(to, f'`{to}`')} | {by} |"
+        for (stages, to, by), edges in groupby(EDGES, lambda edge: (edge.stages, edge.to, edge.by))
+    ]
+    assert [line for line in page.splitlines() if line.startswith("| ") and line.count("|") == 5][1:] == rows
+    explained = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `") and line.count("|") == 3]
+    assert explained == list(STAGES)
+
+
+_TARGET = {"same": "the same", "reached": "the furthest reached"}
+
+
+def _names(stages: tuple[Stage, ...]) -> str:
+    return "any stage" if stages == STAGES else ", ".join(f"`{stage}`" for stage in stages)

@@ -1,0 +1,65 @@
+"""Every fact of the ledger has a sentence."""
+
+from typing import Any
+
+import pytest
+
+from stationmaster.domain.entries import STEPS, Draft, Entry, compose
+from stationmaster.domain.story import sentence
+from tests.entries import AT
+
+DIGEST = "sha256:" + 64 * "d"
+RUNS = {"version": "2.0.0", "digest": DIGEST, "commit": 40 * "c", "instance": "cloud", "colour": "b"}
+COUNTS = {"new": {"total": 40, "bad": 9}, "old": {"total": 40, "bad": 0}}
+TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
+    "started": ("r2", {"product": "shop", "kind": "manual", "ref": "v2.0.0"}, "started from v2.0.0"),
+    "cut": (
+        "r2", {"version": "2.0.0", "commit": 40 * "c", "changes": [{}]}, "cut 2.0.0 at cccccccccccc, 1 change aboard",
+    ),
+    "built": (
+        "r2", {"digest": DIGEST, "size": 12345, "seconds": 1.26},
+        "built once in 1.3 s: sha256:dddddddddddd…, 12,345 bytes",
+    ),
+    "tested": ("r2", {"checks": [{}, {}]}, "2 checks passed against the artifact"),
+    "staged": ("r2", {"revision": "", "pairs": [[], []]}, "stage passed on schema (none) with 2 versions"),
+    "planned": (
+        "r2", {"waves": [{"ring": "pilot", "tenants": ["a"]}, {"ring": "broad", "tenants": ["b", "c"]}]},
+        "planned: pilot (1) → broad (2)",
+    ),
+    "approval": (64 * "e", {}, "a signature by key eeeeeeeeeeeeeeee…"),
+    "approved": ("r2", {"roles": ["qa", "security"]}, "approved by qa and security"),
+    "briefed": ("r2", {"channel": "#releases", "ts": "1"}, "support brief posted in #releases"),
+    "expanded": ("cloud", {"before": ["r1"], "after": ["r2"]}, "database cloud expanded from r1 to r2"),
+    "deployed": ("acme", RUNS, "acme → 2.0.0 (cloud b)"),
+    "verdict": ("pilot", {"verdict": "promote", "reason": "0 of 40 were bad"}, "wave pilot: promote, 0 of 40 were bad"),
+    "promoted": ("pilot", {"tenants": ["a"], "counts": COUNTS}, "wave pilot is good: 1 tenant"),
+    "held": ("pilot", {"verdict": "hold", "message": "blind"}, "held at pilot: blind"),
+    "waiting": ("r2", {"for": "window", "message": "acme is closed"}, "waits for window: acme is closed"),
+    "failed": ("r2", {"step": None, "message": "boom"}, "failed in the flow: boom"),
+    "rolled_back": ("acme", RUNS, "acme is back on 2.0.0"),
+    "aborted": ("r2", {"reason": "breaks orders"}, "aborted: breaks orders"),
+    "adopted": ("acme", RUNS, "acme runs 2.0.0"),
+    "released": ("r2", {"tenants": 1}, "released to 1 tenant"),
+}  # fmt: skip
+
+
+def entry(step: str, subject: str, fact: dict[str, Any]) -> Entry:
+    draft = Draft(release="r2", step=step, subject=subject, fact=fact)
+    return compose(draft, index=0, at=AT, attempt=1, salt="00", payload=None)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_has_its_sentence(step: str) -> None:
+    subject, fact, told = TOLD[step]
+    assert sentence(entry(step, subject, fact)) == told
+
+
+@pytest.mark.parametrize(
+    ("before", "told"), [(["r2"], "database cloud is at r2 already"), ([], "database cloud expanded from empty to r2")]
+)
+def test_a_database_that_needs_nothing_and_one_that_was_empty(before: list[str], told: str) -> None:
+    assert sentence(entry("expanded", "cloud", {"before": before, "after": ["r2"]})) == told
+
+
+def test_a_failed_step_is_named() -> None:
+    assert sentence(entry("failed", "r2", {"step": "build", "message": "boom"})) == "failed in build: boom"

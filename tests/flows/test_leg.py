@@ -1,0 +1,174 @@
+"""Legs of a release over the fakes, without a Prefect server: how each ends, what is known of it, how it goes on."""
+
+from typing import Any
+
+import pytest
+
+from stationmaster.blocks.chat import ChatUnavailableError
+from stationmaster.blocks.database import MigrationFailedError
+from stationmaster.blocks.guest import GuestFailedError
+from stationmaster.domain.approvers import UnknownStarterError
+from stationmaster.domain.errors import StationmasterError
+from stationmaster.domain.release import why
+from stationmaster.flows.leg import OtherReleaseError
+from stationmaster.tasks.migrations import MigrationRefusedError
+from stationmaster.tasks.stage import StageFailedError
+from tests.shop import PRODUCT
+from tests.world import World, once
+
+OLD = {"acme": "1", "birch": "1", "cedar": "1"}
+
+
+def test_a_good_release_waits_for_an_approval_and_then_reaches_every_tenant(world: World) -> None:
+    waiting = world.start()
+    assert (waiting.name, waiting.type.value) == ("WaitingForApproval", "COMPLETED")
+    assert world.status().waiting_for == "approval"
+    assert why(world.status()).command == "stationmaster approve r2 --key FILE"
+    assert world.tenants() == {**OLD, "stage-probe": "2"}
+    world.approve()
+    assert world.start().name == "Released"
+    assert world.production() == dict.fromkeys(OLD, "2")
+    assert world.status().stage == "released"
+
+
+def test_a_closed_window_is_waited_for_and_then_gone_through(world: World) -> None:
+    world.windows("closed")
+    state = world.release()
+    assert state.name == "WaitingForWindow"
+    assert state.message is not None
+    assert "acme" in state.message
+    assert (world.status().waiting_for, world.status().stage) == ("window", "briefed")
+    assert world.production() == OLD
+    world.windows("open")
+    assert world.start().name == "Released"
+
+
+def test_a_tenant_that_left_the_directory_is_not_touched(world: World) -> None:
+    world.start()
+    world.approve()
+    text = world.directory.read_text()
+    world.directory.write_text("\n".join(line for line in text.splitlines() if "birch" not in line))
+    assert world.start().name == "Released"
+    assert world.production() == {"acme": "2", "birch": "1", "cedar": "2"}
+
+
+@pytest.mark.parametrize(
+    ("broken", "error", "step"),
+    [
+        ({"product": PRODUCT.replace("mkdir dist;", "test -e MENDED && mkdir dist &&")}, GuestFailedError, "build"),
+        (
+            {"product": PRODUCT.replace("[grep, -q, version,", "[grep, -q, nothing-like-this,")},
+            GuestFailedError,
+            "test",
+        ),
+        ({"sql": "-- RAISE"}, MigrationFailedError, "expand"),
+        ({"sql": "ALTER TABLE orders DROP COLUMN total"}, MigrationRefusedError, "lint migrations"),
+        ({"fails": {"stage": ["/order"]}}, StageFailedError, "stage"),
+    ],
+    ids=["build", "check", "migration", "drop", "stage"],
+)
+def test_what_does_not_work_is_named_and_given_up(
+    world: World, broken: dict[str, Any], error: type[StationmasterError], step: str
+) -> None:
+    world.commit("v3", **broken)
+    with pytest.raises(error):
+        world.start("r3", "v3")
+    said = world.last("failed", "r3").fact
+    assert (said["step"], said["code"]) == (step, error.code)
+    assert said["message"]
+    assert said["hint"]
+    assert world.status("r3").stage == "failed"
+    assert why(world.status("r3")).message.startswith(f"Step {step} failed: ")
+    assert world.production() == OLD
+    world.abort("r3")
+    assert world.start("r3", "v3").message == "r3 is over already"
+    assert world.release().name == "Released"  # the next one is not in its way
+
+
+def test_what_failed_for_a_cause_outside_goes_on_when_that_is_mended(world: World) -> None:
+    mended = world.root / "mended"
+    world.commit("v3", product=PRODUCT.replace("mkdir dist;", f"test -e {mended} && mkdir dist &&"))
+    with pytest.raises(GuestFailedError):
+        world.start("r3", "v3")
+    mended.touch()
+    assert world.release("r3", "v3").name == "Released"
+
+
+def test_a_migration_that_raises_in_production_leaves_the_tenants_where_they_were(world: World) -> None:
+    world.start()
+    world.approve()
+    world.source.commits[world.source.refs["v2"]]["migrations/expand.sql"] = "-- RAISE"
+    with pytest.raises(MigrationFailedError):
+        world.start()
+    assert world.production() == OLD
+    world.source.commits[world.source.refs["v2"]]["migrations/expand.sql"] = ""
+    assert world.start().name == "Released"
+
+
+def test_a_bad_wave_is_held_and_watched_again_when_somebody_says_so(world: World) -> None:
+    world.commit("v3", bad={"cloud": 5})
+    state = world.release("r3", "v3")
+    assert (state.name, state.type.value) == ("Held", "FAILED")
+    assert world.status("r3").stage == "held"
+    assert world.last("held", "r3").subject == "pilot"
+    assert world.production() == {"acme": "3", "birch": "1", "cedar": "1"}
+    assert world.start("r3", "v3").name == "Held"  # it is as bad as before
+    for found in world.target.runs.values():
+        found["bad"] = {}
+    assert world.start("r3", "v3").name == "Released"
+    assert world.production() == dict.fromkeys(OLD, "3")
+
+
+def test_a_journey_that_only_the_new_version_fails_holds_the_wave_at_once(world: World) -> None:
+    world.commit("v3", fails={"cloud": ["/order"]})
+    before = world.clock.now()
+    assert world.release("r3", "v3").name == "Held"
+    verdict = world.last("verdict", "r3").fact
+    assert (verdict["verdict"], verdict["cause"]) == ("rollback", "breach")
+    assert "journey order of tenant acme failed 3 of 3" in verdict["reason"]
+    assert (world.clock.now() - before).total_seconds() < 2
+
+
+def test_the_version_that_runs_must_live_on_the_new_schema(world: World) -> None:
+    world.target.runs["stage", "a"]["fails"] = {"stage": ["/order"]}
+    with pytest.raises(StageFailedError, match="on the expanded schema") as failed:
+        world.start()
+    old = world.ledger.running()["acme"].fact["digest"]
+    assert old[:19] in failed.value.message
+    assert world.production() == OLD
+
+
+def test_an_abort_ends_the_leg_at_its_next_look(world: World) -> None:
+    world.start()
+    world.approve()
+    world.power.trap = once("clock.sleep", lambda _: world.abort())
+    state = world.start()
+    assert (state.name, state.type.value) == ("Aborted", "COMPLETED")
+    assert world.status().stage == "aborted"
+    assert "failed" not in [step for step, _ in world.steps()]
+    assert world.production() == {"acme": "2", "birch": "1", "cedar": "1"}
+
+
+def test_when_support_cannot_be_told_production_is_not_touched(world: World) -> None:
+    world.start()
+    world.approve()
+    world.chat.go_away()
+    with pytest.raises(ChatUnavailableError):
+        world.start()
+    assert world.last("failed").fact["step"] == "brief"
+    assert world.production() == OLD
+    world.chat.away = False
+    assert world.start().name == "Released"
+
+
+def test_a_starter_nobody_knows_starts_nothing(world: World) -> None:
+    with pytest.raises(UnknownStarterError, match="'nobody' is nobody in approvers"):
+        world.start(starter="nobody")
+    assert world.ledger.entries("r2") == []
+
+
+def test_the_name_of_what_ran_before_is_no_name_for_a_release(world: World) -> None:
+    before = world.ledger.entries("install")
+    with pytest.raises(OtherReleaseError, match="install is the name of what ran before"):
+        world.start("install")
+    assert world.ledger.entries("install") == before

@@ -1,0 +1,147 @@
+"""Killing a release anywhere and starting it again ends as an undisturbed one does, each effect once.
+
+A killed process does nothing any more, not even give its lease back. TRAIL is every act of a good release, as the
+ledger shows it; the first test keeps it true.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from stationmaster.domain.entries import OBSERVED
+from tests.world import Killed, World
+from tests.world import world as made
+
+TRAIL = (
+    ("started", "r2"), ("cut", "r2"), ("built", "r2"), ("tested", "r2"), ("expanded", "stage"), ("staged", "r2"),
+    ("planned", "r2"), ("waiting", "r2"), ("started", "r2"), ("approved", "r2"), ("briefed", "r2"),
+    ("expanded", "cloud"), ("deployed", "acme"), ("verdict", "pilot"), ("promoted", "pilot"),
+    ("expanded", "cedar"), ("deployed", "cedar"), ("deployed", "birch"), ("verdict", "broad"), ("promoted", "broad"),
+    ("released", "r2"),
+)  # fmt: skip
+FACTS = Counter(each for each in TRAIL if each[0] not in OBSERVED)
+DONE = Counter(
+    [
+        *(("started", instance, "2") for instance in ("stage", "cloud", "cedar")),
+        *(("shifted", tenant, "2") for tenant in ("stage-probe", "acme", "birch", "cedar")),
+        *(("retired", instance, "1") for instance in ("stage", "cloud", "cedar")),
+    ]
+)
+
+
+def effects(world: World) -> dict[str, Any]:
+    """What the release did to the world, each effect counted."""
+    return {
+        "artifacts": world.artifacts(),
+        "digests": {found["digest"] for found in world.target.runs.values()} == {world.status().digest},
+        "migrations": Counter(world.database.ran),
+        "target": Counter(world.target.did),
+        "messages": world.chat.texts(),
+        "flags": (world.root / "flags.json").exists(),
+        "facts": Counter(each for each in world.facts() if each[0] != "approval"),
+        "tenants": world.tenants(),
+        "stage": world.status().stage,
+    }
+
+
+EXPECTED = {
+    "artifacts": 1,
+    "digests": True,
+    "migrations": Counter({("stage", "r2"): 1, ("cloud", "r2"): 1, ("cedar", "r2"): 1}),
+    "target": DONE,
+    "messages": ["Support brief: shop 2 goes to 3 tenants"],
+    "flags": True,
+    "facts": FACTS,
+    "tenants": dict.fromkeys(("acme", "birch", "cedar", "stage-probe"), "2"),
+    "stage": "released",
+}
+
+
+def finish(world: World, begin: Callable[[World], None] = lambda _: None) -> int:
+    """Start again and again, signing when it waits, until it is over; how often it was killed. `begin` is called
+    before each leg.
+    """
+    for killed in range(100):
+        begin(world)
+        try:
+            while world.status_or_none() != "released":
+                if world.waits():
+                    world.approve()
+                world.start()
+        except Killed:
+            world.power.on()
+            world.clock.sleep(31)  # the dead process's lease runs out
+        else:
+            return killed
+    raise AssertionError("it never ends")
+
+
+def write(number: int, when: str) -> Callable[[str, str, tuple[Any, ...]], bool]:
+    """A trap at the release's write to the ledger of that number."""
+    seen = [0]
+
+    def trap(at: str, call: str, arguments: tuple[Any, ...]) -> bool:
+        if at != when or call not in {"ledger.append", "ledger.observe"}:
+            return False
+        seen[0] += 1
+        return seen[0] == number + 1
+
+    return trap
+
+
+def test_the_trail_of_an_undisturbed_release(world: World) -> None:
+    assert finish(world) == 0
+    assert tuple(each for each in world.steps() if each[0] != "approval") == TRAIL
+    assert effects(world) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    "number", range(len(TRAIL)), ids=[f"{number}-{'-'.join(each)}" for number, each in enumerate(TRAIL)]
+)
+@pytest.mark.parametrize("when", ["before", pytest.param("after", marks=pytest.mark.slow)])
+def test_killed_at_an_act(world: World, number: int, when: str) -> None:
+    """Before: the act is done and nobody knows. After: it is recorded, and the process ends there."""
+    world.power.trap = write(number, when)
+    assert finish(world) == 1
+    assert effects(world) == EXPECTED
+
+
+def torn(moments: list[int]) -> None:
+    """The leg of each number in `moments` dies that many moments after its start."""
+    with made() as world:
+        left = list(moments)
+
+        def begin(world: World) -> None:
+            world.power.after = left.pop(0) if left else None
+
+        finish(world, begin)
+        assert effects(world) == EXPECTED
+
+
+MOMENTS = st.lists(st.integers(0, 480), max_size=6)
+
+
+@given(MOMENTS)
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example([200, 200, 200])
+def test_killed_at_random(moments: list[int]) -> None:
+    torn(moments)
+
+
+@pytest.mark.slow
+@given(MOMENTS)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_killed_at_random_often(moments: list[int]) -> None:
+    torn(moments)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(20))
+def test_killed_at_every_twentieth_moment(start: int) -> None:
+    """Together, every single moment of a release at which a process can die."""
+    for moment in range(start, 480, 20):
+        torn([moment])

@@ -1,0 +1,97 @@
+"""What `act` makes of a function: a task with a name, errors that know their act, and no act when none may be done."""
+
+import traceback
+from collections.abc import Callable
+
+import pytest
+from prefect.states import Failed
+
+from stationmaster.blocks.leg import Leg, ReleaseAbortedError
+from stationmaster.domain.entries import Draft
+from stationmaster.domain.errors import InputError, OutsideError, RefusedError, StationmasterError
+from stationmaster.ledger.leases import LeaseLostError
+from stationmaster.tasks import ActBrokeError, ActOverdueError, _outside, act
+from tests.shop import SECRET
+from tests.world import World
+
+
+def raising(error: Exception) -> Callable[[Leg], None]:
+    @act("try", timeout=60)
+    def attempt(_leg: Leg) -> None:
+        raise error
+
+    return attempt
+
+
+def test_outside_a_flow_it_is_the_function(world: World) -> None:
+    @act("double", timeout=60)
+    def double(_leg: Leg, number: int, *, more: int = 0) -> int:
+        return 2 * number + more
+
+    with world.leg() as leg:
+        assert double(leg, 4, more=1) == double.fn(leg, 4, more=1) == 9
+    assert (double.name, double.retries, double.timeout_seconds) == ("double", 2, 60.0)
+    assert double.retry_delay_seconds == [1.0, 4.0]
+
+
+def test_an_error_learns_where_it_was_raised_and_keeps_it(world: World) -> None:
+    error = InputError("no")
+    with world.leg() as leg, pytest.raises(InputError):
+        raising(error)(leg)
+    assert error.step == "try"
+    error.step = "deeper"
+    with world.leg() as leg, pytest.raises(InputError):
+        raising(error)(leg)
+    assert error.step == "deeper"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [(KeyError("x"), ActBrokeError, "internal"), (TimeoutError("scope"), ActOverdueError, "act_overdue")],
+)
+def test_any_other_error_becomes_one_of_ours_with_its_cause(
+    world: World, error: Exception, kind: type[StationmasterError], code: str
+) -> None:
+    with world.leg() as leg, pytest.raises(kind) as known:
+        raising(error)(leg)
+    assert (known.value.step, known.value.code, known.value.__cause__) == ("try", code, error)
+
+
+def test_nothing_begins_after_an_abort_or_a_takeover(world: World) -> None:
+    done = []
+
+    @act("touch", timeout=60)
+    def touch(_leg: Leg) -> None:
+        done.append(1)
+
+    with world.leg() as leg:
+        leg.lost.set()
+        with pytest.raises(LeaseLostError):
+            touch(leg)
+        leg.lost.clear()
+        draft = Draft(release="r2", step="aborted", fact={"reason": "enough"}, personal={"who": "ana"})
+        world.ledger.append(draft, world.clock.now())
+        with pytest.raises(ReleaseAbortedError):
+            touch(leg)
+    assert done == []
+
+
+@pytest.mark.parametrize(
+    ("error", "again"), [(OutsideError("away"), True), (RefusedError("no"), False), (InputError("wrong"), False)]
+)
+def test_only_what_lies_outside_is_tried_again(error: Exception, again: bool) -> None:  # noqa: FBT001
+    assert _outside(None, None, Failed(data=error)) is again
+
+
+@pytest.mark.parametrize("kind", [RefusedError, RuntimeError])
+def test_what_an_act_says_on_failing_has_no_secret_in_it_nor_in_what_it_came_from(
+    world: World, kind: type[Exception]
+) -> None:
+    @act("leak", timeout=5)
+    def leak(_leg: Leg) -> None:
+        raise kind(f"the guest printed {SECRET}") from ValueError(SECRET)
+
+    with world.leg() as leg, pytest.raises(StationmasterError) as caught:
+        leak(leg)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    assert "***" in caught.value.message

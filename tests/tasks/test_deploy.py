@@ -1,0 +1,108 @@
+"""Deploy and shift: converge on what is wanted, record it once, and obey only whoever holds the release."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+
+from stationmaster.blocks.artifact_store import ArtifactCorruptError
+from stationmaster.blocks.flag_store import FlagFileError
+from stationmaster.blocks.instances import InstanceDidNotStartError, UnknownInstanceError
+from stationmaster.blocks.supervisor import FencedError
+from stationmaster.tasks.deploy import deploy, publish_flags, shift
+from tests.shop import FLAGS
+from tests.tasks.conftest import Ready
+from tests.world import World
+
+Prepared = Callable[..., AbstractContextManager[Ready]]
+COLOURS = {"cloud": "b"}
+
+
+def test_a_wave_is_routed_and_recorded_once(world: World, ready: Prepared) -> None:
+    with ready() as now:
+        colour = deploy.fn(now.leg, now.cut, now.artifact, "cloud")
+        assert world.tenants()["acme"] == "1"
+        for _ in range(2):
+            shift.fn(now.leg, now.cut, now.artifact, now.plan.waves[0], {"cloud": colour})
+    assert world.tenants()["acme"] == "2"
+    assert world.target.did.count(("shifted", "acme", "2")) == 1
+    assert world.facts().count(("deployed", "acme")) == 1
+    fact = world.last("deployed").fact
+    assert fact == {
+        "version": "2", "digest": now.artifact.digest, "commit": now.cut.commit.commit, "instance": "cloud",
+        "colour": colour,
+    }  # fmt: skip
+
+
+def test_deploying_twice_starts_one_process(world: World, ready: Prepared) -> None:
+    with ready() as now:
+        assert {deploy.fn(now.leg, now.cut, now.artifact, "cloud") for _ in range(3)} == {"b"}
+    assert world.target.did.count(("started", "cloud", "2")) == 1
+
+
+def test_a_route_that_was_changed_since_is_set_again(world: World, ready: Prepared) -> None:
+    with ready() as now:
+        deploy.fn(now.leg, now.cut, now.artifact, "cloud")
+        shift.fn(now.leg, now.cut, now.artifact, now.plan.waves[0], COLOURS)
+        world.target.where["acme"] = ("cloud", "a")
+        shift.fn(now.leg, now.cut, now.artifact, now.plan.waves[0], COLOURS)
+    assert world.tenants()["acme"] == "2"
+    assert world.facts().count(("deployed", "acme")) == 1
+
+
+def test_a_process_that_came_up_in_the_other_colour_is_on_record(world: World, ready: Prepared) -> None:
+    """Both processes of an instance died; the next deploy takes the other colour."""
+    with ready() as now:
+        deploy.fn(now.leg, now.cut, now.artifact, "cloud")
+        shift.fn(now.leg, now.cut, now.artifact, now.plan.waves[0], COLOURS)
+        world.target.runs["cloud", "c"] = world.target.runs.pop(("cloud", "b"))
+        shift.fn(now.leg, now.cut, now.artifact, now.plan.waves[0], {"cloud": "c"})
+    assert world.last("deployed").fact["colour"] == "c"
+
+
+def test_an_artifact_that_somebody_changed_is_not_started(world: World, ready: Prepared) -> None:
+    with ready() as now:
+        path = world.store.path(now.artifact.digest)
+        path.chmod(0o644)
+        path.write_text('{"version": "evil"}')
+        with pytest.raises(ArtifactCorruptError):
+            deploy.fn(now.leg, now.cut, now.artifact, "cedar")
+    assert ("started", "cedar", "evil") not in world.target.did
+
+
+def test_an_instance_that_the_target_does_not_know_moves_nobody(world: World, ready: Prepared) -> None:
+    with ready() as now:
+        world.target.instances = ("stage", "cloud")  # cedar's is gone
+        with pytest.raises(UnknownInstanceError, match="no instance 'cedar'"):
+            deploy.fn(now.leg, now.cut, now.artifact, "cedar")
+    assert world.tenants()["cedar"] == "1"
+
+
+def test_whoever_was_taken_over_moves_nobody(world: World, ready: Prepared) -> None:
+    with ready() as now:
+        deploy.fn(now.leg, now.cut, now.artifact, "cloud")
+        world.target.told["r2"] = now.leg.fence.epoch + 1  # the target has seen the next holder
+        with pytest.raises(FencedError):
+            shift.fn(now.leg, now.cut, now.artifact, now.plan.waves[0], COLOURS)
+    assert world.tenants()["acme"] == "1"
+    assert ("deployed", "acme") not in world.facts()
+
+
+def test_flags_are_those_of_the_commit(world: World, ready: Prepared) -> None:
+    with ready() as now:
+        publish_flags.fn(now.leg, now.cut)
+        assert (world.root / "flags.json").read_text() == FLAGS
+        world.source.commits[now.cut.commit.commit]["flags.json"] = "{"
+        with pytest.raises(FlagFileError) as refused:
+            publish_flags.fn(now.leg, now.cut)
+    assert refused.value.file == "flags.json"
+    assert (world.root / "flags.json").read_text() == FLAGS
+
+
+def test_an_instance_that_ends_at_once_is_named(world: World, ready: Prepared) -> None:
+    with ready() as now:
+        broken = world.root / "broken"
+        broken.write_text('{"version": "3", "kind": "broken"}')
+        made = world.store.publish(broken)
+        with pytest.raises(InstanceDidNotStartError, match="cloud ended"):
+            deploy.fn(now.leg, now.cut, made, "cloud")

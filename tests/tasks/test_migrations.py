@@ -1,0 +1,69 @@
+"""Expand: read before it runs, for every state a database is in; run once per database."""
+
+import pytest
+
+from stationmaster.blocks.database import MigrationFailedError
+from stationmaster.tasks.cut import cut
+from stationmaster.tasks.migrations import MigrationRefusedError, expand, lint
+from tests.shop import PRODUCT
+from tests.world import World
+
+
+@pytest.mark.parametrize(
+    ("sql", "rule"),
+    [
+        ("ALTER TABLE orders DROP COLUMN total", "drop"),
+        ("ALTER TABLE orders RENAME COLUMN total TO sum", "rename"),
+        ("DROP TABLE orders", "drop"),
+        ("this is no SQL", "unrenderable"),
+    ],
+)
+def test_what_old_code_would_not_survive_is_refused_before_anything_runs(world: World, sql: str, rule: str) -> None:
+    world.commit("v3", sql=sql)
+    with world.leg("r3", "v3") as leg, pytest.raises(MigrationRefusedError, match=rule) as refused:
+        lint.fn(leg, cut.fn(leg))
+    assert "instead: " in refused.value.message
+    assert "None" not in refused.value.message
+    assert world.database.ran == []
+
+
+def test_a_database_that_lags_is_read_too(world: World) -> None:
+    """All others have the revision already."""
+    world.database.put("r2")
+    world.database._at["cedar"] = "r1"
+    world.commit("v3", head="r2", sql="DROP TABLE orders")
+    with world.leg("r3", "v3") as leg, pytest.raises(MigrationRefusedError):
+        lint.fn(leg, cut.fn(leg))
+
+
+def test_an_empty_database_has_nothing_to_break(world: World) -> None:
+    world.database._at.clear()
+    world.commit("v3", sql="DROP TABLE orders")
+    with world.leg("r3", "v3") as leg:
+        lint.fn(leg, cut.fn(leg))
+
+
+def test_each_database_is_expanded_once(world: World) -> None:
+    with world.leg() as leg:
+        this = cut.fn(leg)
+        for _ in range(2):
+            expand.fn(leg, this, "stage")
+    assert world.database.ran == [("stage", "r2")]
+    entry = world.last("expanded")
+    assert (entry.subject, entry.fact) == ("stage", {"before": ["r1"], "after": ["r2"]})
+
+
+def test_a_revision_that_raises_is_not_recorded(world: World) -> None:
+    world.commit("v3", sql="-- RAISE")
+    with world.leg("r3", "v3") as leg, pytest.raises(MigrationFailedError, match="boom"):
+        expand.fn(leg, cut.fn(leg), "stage")
+    assert ("expanded", "stage") not in world.facts("r3")
+
+
+def test_a_product_without_a_database_has_nothing_to_do(world: World) -> None:
+    world.commit("v3", product=PRODUCT.replace("database: {migrations: migrations}\n", ""), sql="DROP TABLE orders")
+    with world.leg("r3", "v3") as leg:
+        this = cut.fn(leg)
+        lint.fn(leg, this)
+        expand.fn(leg, this, "stage")
+    assert world.facts("r3") == [("cut", "r3")]

@@ -1,0 +1,81 @@
+"""Stage: what runs now and what comes, both proved on the new schema, by their own journeys."""
+
+from typing import Any
+
+import pytest
+
+from stationmaster.blocks.instances import InstanceDidNotStartError, WrongDigestError
+from stationmaster.domain.entries import Draft
+from stationmaster.tasks.build import build
+from stationmaster.tasks.cut import cut
+from stationmaster.tasks.migrations import expand
+from stationmaster.tasks.stage import StageFailedError, stage
+from tests.shop import PRODUCT
+from tests.world import World
+
+
+def staged(world: World, release: str = "r3", ref: str = "v3") -> None:
+    with world.leg(release, ref) as leg:
+        this = cut.fn(leg)
+        artifact = build.fn(leg, this)
+        expand.fn(leg, this, "stage")
+        stage.fn(leg, this, artifact)
+
+
+def test_every_pair_of_artifact_and_schema_is_recorded_the_new_one_last(world: World) -> None:
+    old = world.ledger.running()["acme"].fact["digest"]
+    staged(world, "r2", "v2")
+    fact = world.last("staged").fact
+    assert fact == {"revision": "r2", "pairs": [[old, "r2"], [world.last("built").fact["digest"], "r2"]]}
+    assert world.tenants() == {"acme": "1", "birch": "1", "cedar": "1", "stage-probe": "2"}
+
+
+def test_each_version_that_runs_anywhere_is_proved(world: World) -> None:
+    world.release()
+    other = world.root / "other"
+    other.write_text('{"version": "0"}')
+    fact = {"version": "0", "digest": world.store.publish(other).digest, "commit": world.source.refs["v1"]}
+    world.ledger.append(Draft(release="x", step="adopted", subject="cedar", fact=fact), world.clock.now())
+    world.commit("v3")
+    staged(world)
+    assert len(world.last("staged", "r3").fact["pairs"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("app", "error"),
+    [
+        ({"fails": {"stage": ["/order"]}}, StageFailedError),
+        ({"kind": "broken"}, InstanceDidNotStartError),
+        ({"kind": "liar"}, WrongDigestError),
+    ],
+)
+def test_what_is_not_good_enough_stays_out_of_production(
+    world: World, app: dict[str, Any], error: type[Exception]
+) -> None:
+    world.commit("v3", **app)
+    with pytest.raises(error):
+        staged(world)
+    assert ("staged", "r3") not in world.facts("r3")
+    assert world.tenants() == {"acme": "1", "birch": "1", "cedar": "1", "stage-probe": "1"}
+
+
+def test_the_message_names_the_version_the_journey_and_the_step(world: World) -> None:
+    world.commit("v3", fails={"stage": ["/order"]})
+    with pytest.raises(StageFailedError, match=r"fails: order, place: answered 500 where 200 is expected"):
+        staged(world)
+
+
+def test_an_instance_is_given_its_database_and_the_product_s_secrets(world: World) -> None:
+    staged(world, "r2", "v2")
+    (env,) = [found["env"] for found in world.target.runs.values() if found["version"] == "2"]
+    assert env == {"API_TOKEN": "hunter2-secret", "DATABASE_URL": "postgresql://app:hunter2-secret-stage@db/stage"}
+
+
+def test_a_journey_that_is_new_is_none_of_the_version_before(world: World) -> None:
+    more = (
+        "journeys: [{name: order, steps: [{name: place, path: /order}]}, {name: new, steps: [{name: a, path: /new}]}]"
+    )
+    world.target.runs["stage", "a"]["fails"] = {"stage": ["/new"]}  # the version before has no such path
+    world.commit("v3", product=PRODUCT.replace("journeys: [{name: order, steps: [{name: place, path: /order}]}]", more))
+    staged(world)
+    assert world.tenants()["stage-probe"] == "3"

@@ -1,0 +1,68 @@
+"""The docs say what the code is: generated pages are current, links lead somewhere, every act is in the picture."""
+
+import ast
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from stationmaster.domain.errors import Exit
+from stationmaster.domain.stages import STAGES
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\]\(([^)#\s]+)\)")
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def acts() -> list[str]:
+    """The calls of the runbook, in order."""
+    tree = ast.parse((ROOT / "flows" / "release.py").read_text())
+    (runbook,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "runbook"]
+    return [
+        node.func.id for node in ast.walk(runbook) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
+
+
+def test_the_reference_pages_are_what_the_code_says() -> None:
+    for name, text in generator().pages().items():
+        assert (ROOT / "docs" / name).read_text() == text, f"run `make docs`: docs/{name} is stale"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_act_of_the_runbook_is_in_the_picture_and_on_the_walk() -> None:
+    picture, walk = (ROOT / "docs" / "release.svg").read_text(), (ROOT / "docs" / "walk.md").read_text()
+    assert len(acts()) > 12
+    for act in acts():
+        assert f">{act}<" in picture
+        assert f"`{act}`" in walk
+
+
+def test_every_stage_and_exit_code_is_told() -> None:
+    stages, release = (ROOT / "docs" / "stages.md").read_text(), (ROOT / "docs" / "release.md").read_text()
+    for stage in STAGES:
+        assert f"`{stage}`" in stages
+    for code in Exit:
+        assert f"| {code.value} |" in release
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "index.md").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "index.md" or f"({page.name})" in index

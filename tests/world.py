@@ -1,0 +1,265 @@
+"""A whole product in memory, `shop`, and releases of it leg by leg. Two cloud rings and a dedicated tenant.
+
+Every call of a tool passes the power line, where a test may cut it: the process is dead before or after the call.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from prefect.client.schemas.objects import State
+from pydantic import SecretStr
+
+from stationmaster.blocks.artifact_store import DirectoryStore
+from stationmaster.blocks.flag_store import FileFlags
+from stationmaster.blocks.leg import Leg, on_duty
+from stationmaster.blocks.settings import ProductSecrets
+from stationmaster.blocks.signer import FileSigner, public_key_id, sign_with
+from stationmaster.blocks.supervisor import Fence
+from stationmaster.blocks.tenant_directory import YamlDirectory
+from stationmaster.blocks.toolbox import Toolbox
+from stationmaster.domain.approval import statement
+from stationmaster.domain.entries import OBSERVED, Draft, Entry
+from stationmaster.domain.release import Status, status
+from stationmaster.domain.request import ReleaseRequest
+from stationmaster.flows.leg import conduct
+from stationmaster.flows.release import runbook
+from stationmaster.ledger.store import Ledger
+from tests.fake_target import FakeMetrics, FakeTarget
+from tests.fakes import FakeChat, FakeClock, FakeDatabase, FakeSource
+from tests.shop import FLAGS, PRODUCT, SECRET, TENANTS, people
+
+
+class Killed(BaseException):
+    """The process is dead: nothing it does from here on reaches the world."""
+
+
+@dataclass
+class Power:
+    """Counts the moments at which a process may die, and cuts it off at one of them."""
+
+    trap: Callable[[str, str, tuple[Any, ...]], bool] | None = None  # when, tool.method, arguments
+    after: int | None = None  # moments
+    moments: int = 0
+    off: bool = False
+
+    def moment(self, when: str, call: str, arguments: tuple[Any, ...]) -> None:
+        self.moments += 1
+        if self.trap and self.trap(when, call, arguments):
+            self.off, self.trap = True, None
+        if self.after is not None and self.moments > self.after:
+            self.off, self.after = True, None
+        if self.off:
+            raise Killed
+
+    def on(self) -> None:
+        self.off, self.trap, self.after, self.moments = False, None, None, 0
+
+
+class Wired:
+    """A tool on the power line. To whoever asks, it is the tool."""
+
+    def __init__(self, name: str, tool: Any, power: Power) -> None:
+        self.__dict__.update(_name=name, _tool=tool, _power=power)
+
+    @property  # type: ignore[misc] # so that isinstance sees the tool
+    def __class__(self) -> type:
+        return type(self._tool)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._tool, name)
+        return self._wire(value, f"{self._name}.{name}") if callable(value) else value
+
+    def _wire(self, method: Callable[..., Any], call: str) -> Callable[..., Any]:
+        def wired(*arguments: Any, **named: Any) -> Any:
+            self._power.moment("before", call, arguments)
+            result = method(*arguments, **named)
+            self._power.moment("after", call, arguments)
+            return result
+
+        return wired
+
+
+@dataclass
+class World:
+    """The fakes, the toolbox made of them, and what people do."""
+
+    root: Path
+    power: Power = field(default_factory=Power)
+    clock: FakeClock = field(default_factory=FakeClock)
+    source: FakeSource = field(default_factory=FakeSource)
+    target: FakeTarget = field(default_factory=lambda: FakeTarget(("stage", "cloud", "cedar")))
+    chat: FakeChat = field(default_factory=FakeChat)
+    ledger: Ledger = field(default_factory=lambda: Ledger.open("sqlite://"))
+    keys: dict[str, Ed25519PrivateKey] = field(default_factory=dict)
+    legs: int = 0
+
+    def __post_init__(self) -> None:
+        self.metrics = FakeMetrics(self.target)
+        names = ("stage", "cloud", "cedar")
+        dsns = {name: SecretStr(f"postgresql://app:{SECRET}-{name}@db/{name}") for name in names}
+        self.database = FakeDatabase(databases=dsns, scratch=SecretStr(f"postgresql://app:{SECRET}-scratch@db/scratch"))
+        self.store = DirectoryStore(root=str(self.root / "artifacts"))
+        self.directory = self.root / "tenants.yaml"
+        self.directory.write_text(TENANTS)
+        self.tools = self._toolbox()
+        self._install()
+
+    def _toolbox(self) -> Toolbox:
+        secrets = ProductSecrets(environment={"API_TOKEN": SecretStr(SECRET)}, journeys={"PW": SecretStr(SECRET)})
+        tools: dict[str, Any] = {
+            "ledger": self.ledger, "source": self.source, "artifacts": self.store, "target": self.target,
+            "database": self.database, "metrics": self.metrics, "chat": self.chat, "signer": self._signer(),
+            "tenants": YamlDirectory(path=str(self.directory)), "flags": FileFlags(path=str(self.root / "flags.json")),
+        }  # fmt: skip
+        wired: dict[str, Any] = {name: Wired(name, tool, self.power) for name, tool in tools.items()}
+        clock: Any = Wired("clock", self.clock, self.power)
+        return Toolbox(**wired, secrets=secrets, now=self.clock.now, sleep=clock.sleep, work=self.root / "work")
+
+    def _signer(self) -> FileSigner:
+        self.keys.update(people(self.root / "approvers.yaml"))
+        own = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return FileSigner(key=SecretStr(own.decode()), approvers=str(self.root / "approvers.yaml"))
+
+    def _install(self) -> None:
+        """Version 1 runs everywhere, as a sandbox is before its first release."""
+        commit = self.commit("v1", head="r1")
+        old = self.root / "old"
+        old.write_text(json.dumps({"version": "1"}))
+        digest = self.store.publish(old).digest
+        fence, at = Fence(release="install", epoch=1), self.clock.now()
+        for instance in self.target.instances:
+            self.target.start(instance, str(self.store.path(digest)), digest, (), fence=fence, version="/about")
+        places = {"acme": "cloud", "birch": "cloud", "cedar": "cedar", "stage-probe": "stage"}
+        for tenant, instance in places.items():
+            self.target.shift([tenant], instance, "a", fence)
+            fact = {"version": "1", "digest": digest, "commit": commit}
+            if instance != "stage":
+                self.ledger.append(Draft(release="install", step="adopted", subject=tenant, fact=fact), at)
+        self.database.put("r1")
+        self.target.did.clear()
+
+    def commit(self, version: str, *, head: str = "r2", sql: str = "", product: str = PRODUCT, **app: Any) -> str:
+        """A commit tagged `version`, which is also where `main` leads. `app` goes into the built file."""
+        told = {"version": version.removeprefix("v"), "nonce": "NONCE", **app}
+        before = self.source.commits[self.source.refs["main"]] if "main" in self.source.refs else {}
+        changes = {path: text for path, text in before.items() if path.startswith("changes/")}
+        commit = self.source.add(
+            version,
+            {
+                "stationmaster.yaml": product,
+                "app.json": json.dumps(told),
+                "flags.json": FLAGS,
+                "migrations/head": head,
+                "migrations/expand.sql": sql,
+                **changes,
+                f"changes/{version}.md": f"---\nkind: added\n---\nWhat {version} brings.\n",
+            },
+        )
+        self.source.refs["main"] = commit
+        return commit
+
+    def start(self, release: str = "r2", ref: str = "v2", starter: str = "ana") -> State[None]:
+        """One leg, by a process of its own."""
+        self.legs += 1
+        request = ReleaseRequest(id=release, product="shop", ref=ref, starter=starter)
+        return conduct(self.tools, request, f"test {self.legs}", runbook)
+
+    def approve(self, release: str = "r2", who: str = "ben") -> None:
+        key, digest = self.keys[who], self.status(release).digest
+        assert digest is not None
+        envelope = sign_with(key, statement(release, digest))
+        fact = {"role": None, "assurance": "signed", "digest": digest, "envelope": envelope}
+        draft = Draft(release=release, step="approval", subject=public_key_id(key), inputs=fact, fact=fact)
+        self.ledger.append(draft, self.clock.now())
+
+    def release(self, release: str = "r2", ref: str = "v2") -> State[None]:
+        """Both legs of a good release."""
+        self.start(release, ref)
+        self.approve(release)
+        return self.start(release, ref)
+
+    def status(self, release: str = "r2") -> Status:
+        return status(release, self.ledger.entries(release), self.ledger.running())
+
+    def status_or_none(self, release: str = "r2") -> str | None:
+        """The stage; None before the release began."""
+        return self.status(release).stage if self.ledger.entries(release) else None
+
+    def waits(self, release: str = "r2") -> bool:
+        """Whether a signature is awaited and nobody signed yet."""
+        steps = [step for step, _ in self.steps(release)]
+        return "waiting" in steps and "approval" not in steps
+
+    def steps(self, release: str = "r2") -> list[tuple[str, str]]:
+        return [(entry.step, entry.subject) for entry in self.ledger.entries(release)]
+
+    def last(self, step: str, release: str = "r2") -> Entry:
+        return next(entry for entry in reversed(self.ledger.entries(release)) if entry.step == step)
+
+    def facts(self, release: str = "r2") -> list[tuple[str, str]]:
+        """What was recorded, observations aside, in order."""
+        return [each for each in self.steps(release) if each[0] not in OBSERVED]
+
+    def tenants(self) -> dict[str, str]:
+        """What each tenant is served."""
+        return {tenant: self.target.runs[place]["version"] for tenant, place in sorted(self.target.where.items())}
+
+    def artifacts(self) -> int:
+        """How many files were published, the installed one aside."""
+        return len([path for path in Path(self.store.root).glob("sha256/*/*") if path.is_file()]) - 1
+
+    def production(self) -> dict[str, str]:
+        return {tenant: version for tenant, version in self.tenants().items() if tenant != "stage-probe"}
+
+    def abort(self, release: str = "r2") -> None:
+        draft = Draft(release=release, step="aborted", fact={"reason": "enough"}, personal={"who": "ana"})
+        self.ledger.append(draft, self.clock.now())
+
+    def windows(self, word: str) -> None:
+        self.directory.write_text(TENANTS.replace("window: open", f"window: {word}"))
+
+    @contextmanager
+    def leg(self, release: str = "r2", ref: str = "v2") -> Iterator[Leg]:
+        """A leg in the hands of a test that calls acts by themselves."""
+        request = ReleaseRequest(id=release, product="shop", ref=ref, starter="ana")
+        with on_duty(self.tools, request, "test") as leg:
+            leg.observe("started", request.model_dump(exclude={"id", "starter"}), starter="ana")
+            yield leg
+
+
+def once(call: str, act: Callable[[tuple[Any, ...]], object]) -> "Callable[[str, str, tuple[Any, ...]], bool]":
+    """Do something before the first such call."""
+    left = [act]
+
+    def trap(when: str, called: str, arguments: tuple[Any, ...]) -> bool:
+        if (when, called) == ("before", call) and left:
+            left.pop()(arguments)
+        return False
+
+    return trap
+
+
+def throw(error: Exception) -> Callable[[tuple[Any, ...]], None]:
+    def act(_arguments: tuple[Any, ...]) -> None:
+        raise error
+
+    return act
+
+
+@contextmanager
+def world() -> Iterator[World]:
+    """A world with version 1 installed and version 2 committed."""
+    with TemporaryDirectory(prefix="stm-") as root:
+        made = World(Path(root))
+        made.commit("v2")
+        try:
+            yield made
+        finally:
+            made.ledger.close()
