@@ -36,7 +36,16 @@ STEPS: dict[str, str] = {
     "held": "widening stopped at the ring in the subject: verdict, cause, message",
     "waiting": "the leg ended because something is awaited: for, until, message, hint",
     "failed": "the leg ended with an error: step, code, message, hint",
+    "rollback": "the release goes back: scope, tenants, cause, reason, decided_at; personal: who, if a person decided",
     "rolled_back": "the tenant in the subject runs again what ran before: version, digest, commit",
+    "contained": "the rollback's tenants answer from the version before, others keep the release: as restored, left",
+    "restored": "nobody is on the release any more: tenants, flags, bad_requests, seconds_to_routes, seconds_to_last",
+    "lifted": "the changes of a rolled back release may be carried again: reason; personal: who",
+    "told": "the brief says how far the release is, at a ring or at its end: progress",
+    "paused": "a person stops the release before its next act: reason; personal: who",
+    "resumed": "a person lets a paused release go on: reason; personal: who",
+    "frozen": "the environment, ring or tenant in the subject is not touched: reason, until; personal: who",
+    "thawed": "the freeze of the subject is over: reason; personal: who",
     "aborted": "a person gave the release up: reason; personal: who",
     "adopted": "the tenant in the subject was found running this: version, digest, commit",
     "released": "every wave is through",
@@ -53,10 +62,20 @@ UNDOES: dict[str, frozenset[str]] = {
     "deployed": frozenset({"deployed"}),  # another release reached the tenant
     "adopted": frozenset({"deployed"}),  # the tenant was found running something else than we recorded
     "rolled_back": frozenset({"deployed"}),  # the tenant's routes went back
+    "lifted": frozenset({"rollback", "contained", "restored"}),  # what is deployed again may go back again
+    "rollback": frozenset({"lifted"}),
+    "paused": frozenset({"resumed"}),
+    "resumed": frozenset({"paused"}),
+    "frozen": frozenset({"thawed"}),
+    "thawed": frozenset({"frozen"}),
 }
 UNDONE_BY: dict[str, frozenset[str]] = {
     step: frozenset(undoing for undoing, undone in UNDOES.items() if step in undone) for step in STEPS
 }
+
+# Entries about no release: they carry this word as their release's name, which no release may have.
+FREEZE = "freeze"
+OF_NO_RELEASE = frozenset({"frozen", "thawed"})
 
 # The steps after which the tenant in the subject runs the version in the fact.
 RUNS = frozenset({"adopted", "deployed", "rolled_back"})

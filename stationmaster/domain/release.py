@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError
+from stationmaster.domain.orders import in_force
 from stationmaster.domain.stages import CLOSED, Stage, fold
 
 Awaited = Literal["window", "approval", "confirm_start", "soak", "notice", "person"]
@@ -19,7 +20,21 @@ _COMMANDS: dict[Awaited, str] = {
     "notice": "stationmaster release start {id}",
     "person": "stationmaster release start {id}",
 }
-_SIGNED = frozenset({"approval", "confirm_start"})  # what a signature may end
+# What there is to say of a release that is over, and what a person may still do.
+_OVER: dict[Stage, tuple[str, str | None]] = {
+    "released": ("{id} is released; nothing blocks it.", None),
+    "aborted": ("{id} was aborted; nothing can continue it.", None),
+    "rolled_back": (
+        "{id} was rolled back, and its changes are on hold: no release may carry them.",
+        "stationmaster release resume {id} --reason WHY",
+    ),
+}
+
+# What may end a wait, by the step that records it.
+ANSWERS: dict[str, frozenset[str]] = {
+    "approval": frozenset({"approval", "confirm_start"}),
+    "resumed": frozenset({"person"}),
+}
 
 
 class UnknownReleaseError(InputError):
@@ -37,11 +52,11 @@ class Trouble(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    step: Literal["waiting", "held", "failed"]
-    about: str = Field(description="What is awaited, the ring that is held, or the step that failed.")
+    step: Literal["waiting", "held", "failed", "paused", "rollback"]
+    about: str = Field(description="What is awaited, the ring that is held, the step that failed, or the release.")
     message: str
     hint: str | None
-    signed: bool = Field(default=False, description="An approval came that may end the wait.")
+    answered: bool = Field(default=False, description="An approval or a resumption came that may end the wait.")
 
 
 class Status(BaseModel):
@@ -97,10 +112,9 @@ def status(release: str, entries: list[Entry], running: dict[str, Entry]) -> Sta
 def why(status: Status, worker: str | None = None) -> Reason:
     """The one thing that blocks and the command that unblocks it. `worker` is who works on it now, if anybody does."""
     start, trouble = f"stationmaster release start {status.id}", status.trouble
-    if status.stage == "released":
-        return Reason(message=f"{status.id} is released; nothing blocks it.", command=None)
-    if status.stage == "aborted":
-        return Reason(message=f"{status.id} was aborted; nothing can continue it.", command=None)
+    if status.stage in _OVER:
+        message, command = _OVER[status.stage]
+        return Reason(message=message.format(id=status.id), command=command and command.format(id=status.id))
     if trouble is None and worker:
         return Reason(
             message=f"{status.id} is {status.stage} and nothing blocks it: {worker} works on it.", command=None
@@ -108,19 +122,27 @@ def why(status: Status, worker: str | None = None) -> Reason:
     if trouble is None:
         words = f"{status.id} is {status.stage} and waits for nothing, but nobody works on it: its process died."
         return Reason(message=words, command=start)
-    if trouble.step == "waiting" and trouble.signed:
-        return Reason(message="Somebody signed since; a start counts it.", command=start)
+    if trouble.step == "waiting" and trouble.answered:
+        return Reason(message="Somebody answered since; the next start counts it.", command=start)
     return Reason(message=_words(trouble), command=_command(status, trouble))
 
 
 def _command(status: Status, trouble: Trouble) -> str:
+    if trouble.step == "paused":
+        return f"stationmaster release resume {status.id} --reason WHY"
     if trouble.step == "waiting" and status.waiting_for is not None:
         return _COMMANDS[status.waiting_for].format(id=status.id)
     return f"stationmaster release start {status.id}"
 
 
 def _words(trouble: Trouble) -> str:
-    lead = {"waiting": "Waits for {}", "held": "Held at ring {}", "failed": "Step {} failed"}[trouble.step]
+    lead = {
+        "waiting": "Waits for {}",
+        "held": "Held at ring {}",
+        "failed": "Step {} failed",
+        "paused": "{} is paused",
+        "rollback": "{} goes back to the version before",
+    }[trouble.step]
     hint = f" ({trouble.hint})" if trouble.hint else ""
     return f"{lead.format(trouble.about)}: {trouble.message}{hint}"
 
@@ -133,24 +155,35 @@ def _trouble(entries: list[Entry]) -> Trouble | None:
     for entry in entries:
         if entry.step == "started":
             trouble = None
-        elif entry.step == "approval" and trouble:
-            trouble = trouble.model_copy(update={"signed": trouble.about in _SIGNED})
+        elif entry.step in ANSWERS and trouble:
+            answered = trouble.answered or trouble.about in ANSWERS[entry.step]
+            trouble = trouble.model_copy(update={"answered": answered})
         elif entry.step in {"held", "waiting", "failed"} and (trouble is None or trouble.step == "waiting"):
             trouble = _of(entry)
-    return trouble
+    return _ordered(entries, trouble) or trouble
+
+
+def _ordered(entries: list[Entry], trouble: Trouble | None) -> Trouble | None:
+    """An order in force says more than how the last leg ended, unless that was the leg that carried it out."""
+    step = {"pause": "paused", "rollback": "rollback"}.get(in_force(entries) or "")
+    given = next((entry for entry in reversed(entries) if entry.step == step), None)
+    if given is None or (trouble and trouble.step == "failed" and entries[-1].step == "failed"):
+        return None
+    return _of(given)
 
 
 def _of(entry: Entry) -> Trouble:
     fact = entry.fact
-    about = {"waiting": fact.get("for"), "held": entry.subject, "failed": fact.get("step")}[entry.step]
+    about = {"waiting": fact.get("for"), "failed": fact.get("step")}.get(entry.step, entry.subject)
+    said = fact.get("message") or fact.get("reason") or ""
     return Trouble.model_validate(
-        {"step": entry.step, "about": about or "?", "message": fact.get("message") or "", "hint": fact.get("hint")}
+        {"step": entry.step, "about": about or "?", "message": said, "hint": fact.get("hint")}
     )
 
 
 def _awaited(stage: Stage, trouble: Trouble | None) -> Awaited | None:
-    """A held release waits for a person."""
-    if stage == "held":
+    """A held release waits for a person, and so does a paused one."""
+    if stage == "held" or (trouble and trouble.step == "paused"):
         return "person"
     return trouble.about if trouble and trouble.step == "waiting" else None  # type: ignore[return-value]
 

@@ -1,10 +1,13 @@
 """What a person, a train or a webhook asks for when a release is started. It is the flow's parameter form."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from stationmaster.domain.entries import FREEZE
 from stationmaster.domain.tenants import Id
+
+Scope = Literal["tenant", "instance", "release"]
 
 
 class ReleaseRequest(BaseModel):
@@ -26,3 +29,38 @@ class ReleaseRequest(BaseModel):
         title="Started by", min_length=1, description="Your id, e-mail address or handle. Who starts cannot approve.",
         examples=["ana"],
     )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _no_word_of_the_ledger(self) -> Self:
+        if self.id == FREEZE:
+            raise ValueError(f"{FREEZE!r} is a word of the ledger's own")
+        return self
+
+
+class RollbackRequest(BaseModel):
+    """The way back of one release, for some of its tenants or all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    release: Id = Field(title="Release", description="Which release is taken back.", examples=["orderdesk-1-3-0"])
+    product: Id = Field(title="Product", description="The product's blocks carry this name.", examples=["orderdesk"])
+    scope: Scope = Field(
+        default="instance", title="Scope",
+        description=(
+            "tenant: the named tenants. instance: they and all that share their instances. "
+            "release: every tenant that has it and whose window is open."
+        ),
+    )  # fmt: skip
+    tenants: tuple[Id, ...] = Field(
+        default=(), title="Tenants", description="Who is affected. None are needed when the scope is the release.",
+        examples=[["acme"]],
+    )  # fmt: skip
+    now: bool = Field(default=False, title="Now", description="Take tenants back whose window is closed, too.")
+    reason: str = Field(title="Reason", min_length=1, description="Why; it stays in the ledger.")
+    starter: str = Field(title="Asked for by", min_length=1, description="Your id, e-mail address or handle.")
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if self.scope != "release" and not self.tenants:
+            raise ValueError("name the tenants that are affected, or choose the scope release")
+        return self

@@ -5,7 +5,7 @@ causes it. An entry that has no edge is an error. It does not say what a stage w
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from stationmaster.domain.entries import STEPS, UNDOES
+from stationmaster.domain.entries import OF_NO_RELEASE, STEPS, UNDOES
 from stationmaster.domain.errors import StationmasterError
 
 if TYPE_CHECKING:
@@ -24,12 +24,14 @@ Stage = Literal[
     "briefed",  # support knows; production is untouched until here
     "deploying",  # waves are under way
     "held",  # widening stopped; a person decides
+    "rolling_back",  # its tenants go back to the version before; nothing else is done for it
     "failed",  # the leg ended with an error; nothing works on it
+    "rolled_back",  # nobody is on it any more, and its changes are on hold
     "aborted",  # given up
     "released",  # every wave is through
 ]
 STAGES: tuple[Stage, ...] = get_args(Stage)
-CLOSED: frozenset[Stage] = frozenset({"aborted", "released"})
+CLOSED: frozenset[Stage] = frozenset({"aborted", "released", "rolled_back"})
 
 # The way of a good release: each stage, and the fact that takes it there. The order is that of the flow.
 WAY: tuple[tuple[Stage, str], ...] = (
@@ -46,6 +48,9 @@ WAY_STAGES: tuple[Stage, ...] = ("requested", *(stage for stage, _ in WAY))
 REACHED = "reached"  # target of an edge: the furthest stage of the way to which all facts stand
 SAME = "same"  # target of an edge: the stage stays
 _LEGS = WAY_STAGES  # a leg works in these
+_EVENTS = frozenset(STEPS) - OF_NO_RELEASE
+_ANY_TIME = frozenset({"approval", "adopted", "paused", "resumed", "lifted", "told"})
+_BACK = frozenset({"rollback", "rolled_back", "restored", "contained"})
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,7 @@ EDGES: tuple[Edge, ...] = (
     Edge(("briefed", "deploying"), "released", "released", "task close: no wave is left; a plan may have none"),
     # -- off the way
     Edge(_LEGS, "waiting", "same", "the leg, before it ends to wait for a window, an approval, a soak, a person"),
-    Edge(("deploying",), "held", "held", "task hold, on a verdict that forbids widening"),
-    Edge(("deploying", "held"), "rolled_back", "same", "task route_back, tenant by tenant"),
+    Edge(("deploying",), "held", "held", "task promote, on a verdict that forbids widening; the watchdog, unwatched"),
     Edge(_LEGS, "failed", "failed", "the leg, as it ends with an error"),
     Edge(("failed",), "failed", "same", "the same leg: clearing up after the error failed too"),
     Edge(("held",), "failed", "same", "the leg that held: telling people about it failed; the hold counts"),
@@ -92,17 +96,45 @@ EDGES: tuple[Edge, ...] = (
     Edge(("failed", "held"), "expanded", "same", "task expand of the same leg, under way when another act ended it"),
     Edge(("failed", "held"), "started", "reached", "a person, `release start`: what stands is not done again"),
     Edge((*_LEGS, "failed", "held"), "aborted", "aborted", "a person, `release abort`"),
+    # -- back
+    Edge(
+        (*_LEGS, "failed", "held", "released"),
+        "rollback",
+        "rolling_back",
+        "task route_back, on a breach; a person, `release rollback`",
+    ),
+    Edge(("rolling_back",), "rollback", "same", "a person, to a wider scope; the flow that carries it out"),
+    Edge(("rolling_back",), "rolled_back", "same", "task route_back, tenant by tenant"),
+    Edge(("rolling_back",), "restored", "rolled_back", "task confirm_back: nobody is on it any more"),
+    Edge(("rolling_back",), "contained", "held", "task confirm_back: the scope is back, others keep the release"),
+    Edge(("rolling_back",), "failed", "same", "the leg of the rollback; it goes on with the next start"),
+    Edge(
+        ("rolling_back",),
+        "aborted",
+        "same",
+        "a person; a rollback under way runs to its end",
+    ),
     # -- what may come at any time
     Edge(STAGES, "approval", "same", "a person, `approve`; whether it counts is decided by task approve"),
     Edge(STAGES, "adopted", "same", "a look at what a tenant runs; says nothing about the release"),
+    Edge(STAGES, "paused", "same", "a person, `release pause`; no act begins until resumed"),
+    Edge(STAGES, "resumed", "same", "a person, `release resume`"),
+    Edge(STAGES, "lifted", "same", "a person, `release resume`: its changes may be released again"),
+    Edge(STAGES, "told", "same", "task update_brief: people read how far it is"),
     # -- what comes late: the record is kept and changes nothing
     *(
         Edge(("aborted",), event, "same", "the leg that was under way at the abort; it sees it and ends")
-        for event in sorted(set(STEPS) - {"approval", "adopted", "aborted"})
+        for event in sorted(_EVENTS - _ANY_TIME - {"aborted"})
     ),
-    Edge(("aborted", "released"), "aborted", "same", "a person, a moment too late"),
-    Edge(("released",), "started", "same", "a second start that raced with the end; it finds nothing to do"),
-    Edge(("released",), "failed", "same", "the leg, clearing up after the close"),
+    *(
+        Edge(("rolling_back",), event, "same", "the leg that was under way at the decision; it sees it and ends")
+        for event in sorted(_EVENTS - _ANY_TIME - _BACK - {"failed", "aborted"})
+    ),
+    Edge(("aborted", "released", "rolled_back"), "aborted", "same", "a person, a moment too late"),
+    Edge(("released", "rolled_back"), "started", "same", "a second start that raced with the end; nothing is to do"),
+    Edge(("released", "rolled_back"), "failed", "same", "the leg, clearing up after the end"),
+    Edge(("rolled_back",), "rollback", "same", "a person, a moment too late; a rollback is never rolled back"),
+    Edge(("rolled_back",), "restored", "same", "the rollback that came too late; it finds nothing to do"),
 )
 TABLE: dict[tuple[Stage, str], Edge] = {(stage, edge.event): edge for edge in EDGES for stage in edge.stages}
 

@@ -25,13 +25,40 @@ _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
     "aborted": lambda _e, f: f"aborted: {f['reason']}",
     "adopted": lambda e, f: f"{e.subject} runs {f['version']}",
     "released": lambda _e, f: f"released to {_count(f['tenants'], 'tenant')}",
+    "rollback": lambda _e, f: f"rollback of {_scope(f)}: {f['reason']}",
     "rolled_back": lambda e, f: f"{e.subject} is back on {f['version']}",
+    "contained": lambda _e, f: f"{_count(f['tenants'], 'tenant')} back{_took(f)}; {', '.join(f['left'])} keep it",
+    "restored": lambda _e, f: f"rolled back: {_count(f['tenants'], 'tenant')} on the version before{_took(f)}",
+    "lifted": lambda _e, f: f"its changes may be released again: {f['reason']}",
+    "told": lambda e, f: f"brief updated: {e.subject} {f['progress']}",
+    "paused": lambda _e, f: f"paused: {f['reason']}",
+    "resumed": lambda _e, f: f"resumed: {f['reason']}",
+    "frozen": lambda e, f: f"{e.subject} is frozen{_until(f)}: {f['reason']}",
+    "thawed": lambda e, f: f"the freeze of {e.subject} is over: {f['reason']}",
 }
 
 
 def sentence(entry: Entry) -> str:
     """What happened, in a few words. Every step of the ledger has one."""
     return _SENTENCES[entry.step](entry, entry.fact)
+
+
+def _scope(fact: dict[str, Any]) -> str:
+    """What goes back, in words."""
+    if fact["scope"] == "release":
+        return "the release"
+    return f"{', '.join(fact['tenants'])}{' and all on the same instance' if fact['scope'] == 'instance' else ''}"
+
+
+def _took(fact: dict[str, Any]) -> str:
+    seconds = fact["seconds_to_last"]
+    bad = fact["bad_requests"]
+    counted = f", {_count(bad, 'request')} bad" if bad is not None else ""
+    return f" {seconds:.1f} s after the decision{counted}" if seconds is not None else counted
+
+
+def _until(fact: dict[str, Any]) -> str:
+    return f" until {fact['until']}" if fact["until"] else ""
 
 
 def _count(things: list[Any] | int, noun: str) -> str:
