@@ -17,7 +17,8 @@ from stationmaster.blocks.holder import is_gone
 from stationmaster.blocks.supervisor import Fence
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.entries import Draft, Entry
-from stationmaster.domain.errors import OutsideError, RefusedError
+from stationmaster.domain.errors import OutsideError, RefusedError, WaitingError
+from stationmaster.domain.orders import ORDERS, in_force
 from stationmaster.domain.request import ReleaseRequest
 from stationmaster.domain.stages import Stage, has_reached
 from stationmaster.ledger.leases import Lease, LeaseHeldError, LeaseLostError
@@ -29,6 +30,25 @@ class ReleaseAbortedError(RefusedError):
     """Somebody aborted the release; nothing further is done for it."""
 
     code = "release_aborted"
+
+
+class ReleaseGoingBackError(RefusedError):
+    """The release is being rolled back; nothing else is done for it."""
+
+    code = "release_going_back"
+
+
+class ReleasePausedError(WaitingError):
+    """Somebody paused the release; no act begins until it is resumed."""
+
+    code = "release_paused"
+
+    def __init__(self, release: str, reason: str) -> None:
+        super().__init__(
+            f"{release} is paused: {reason}",
+            waiting_for="person",
+            hint=f"stationmaster release resume {release} --reason WHY",
+        )
 
 
 class GateNotPassedError(RefusedError):
@@ -45,6 +65,7 @@ class Leg:
     request: ReleaseRequest
     lease: Lease
     lost: threading.Event
+    back: bool = False  # the leg of a rollback, which no order stops
 
     @property
     def release(self) -> str:
@@ -55,16 +76,27 @@ class Leg:
         """What the deploy target must see before it obeys."""
         return Fence(release=self.release, epoch=self.lease.epoch)
 
-    def go_on(self) -> None:
+    def go_on(self, *, even_paused: bool = False) -> None:
         """Return if something may still be done for the release. Asked before every act, and while one lasts long.
+        What is under way is watched to its end `even_paused`.
 
         Raises:
-            ReleaseAbortedError, LeaseLostError: nothing may be done any more.
+            ReleaseAbortedError, ReleaseGoingBackError, LeaseLostError: nothing may be done any more.
+            ReleasePausedError: nothing may begin.
         """
         if self.lost.is_set():
             raise LeaseLostError(self.lease, self.lease.epoch + 1)
-        if self.tools.ledger.recorded(self.release, "aborted", self.release, {}):
+        if self.back:
+            return
+        given = self.tools.ledger.about(self.release, ORDERS)
+        order = in_force(given)
+        if order == "rollback":
+            raise ReleaseGoingBackError(f"{self.release} is being rolled back")
+        if order == "abort":
             raise ReleaseAbortedError(f"{self.release} was aborted", hint="start a new release")
+        if order == "pause" and not even_paused:
+            reason = next(entry for entry in given if entry.step == "paused").fact["reason"]
+            raise ReleasePausedError(self.release, reason)
 
     def must_have_reached(self, stage: Stage) -> None:
         """Return if the ledger says that the release got there. Acts on production ask this themselves, so that no
@@ -80,8 +112,8 @@ class Leg:
             )
 
     def recorded(self, step: str, inputs: dict[str, Any], subject: str | None = None) -> Entry | None:
-        """The standing entry of a step, if it was done. Errors as `go_on`."""
-        self.go_on()
+        """The standing entry of a step, if it was done. Errors as `go_on`, a pause aside: the act has begun."""
+        self.go_on(even_paused=True)
         return self.tools.ledger.recorded(self.release, step, subject or self.release, inputs)
 
     def record(
@@ -130,8 +162,8 @@ class Leg:
 
 
 @contextmanager
-def on_duty(tools: Toolbox, request: ReleaseRequest, holder: str) -> Iterator[Leg]:
-    """Hold the release's lease for as long as the block lasts.
+def on_duty(tools: Toolbox, request: ReleaseRequest, holder: str, *, back: bool = False) -> Iterator[Leg]:
+    """Hold the release's lease for as long as the block lasts; `back` for the way back, which no order stops.
 
     Raises:
         LeaseHeldError: another leg works on the release; it says which, and until when it holds.
@@ -141,7 +173,7 @@ def on_duty(tools: Toolbox, request: ReleaseRequest, holder: str) -> Iterator[Le
     keeper = threading.Thread(target=_keep, args=(tools, lease, lost, done), daemon=True, name="lease")
     keeper.start()
     try:
-        yield Leg(tools, request, lease, lost)
+        yield Leg(tools, request, lease, lost, back)
     finally:
         done.set()
         keeper.join()

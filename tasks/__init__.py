@@ -52,10 +52,11 @@ class Act(Task[P, R], Generic[P, R]):
 
 
 def act(
-    name: str, *, timeout: float, retries: int = 2, shown: str | None = None
+    name: str, *, timeout: float, retries: int = 2, shown: str | None = None, even_paused: bool = False
 ) -> "Callable[[Callable[Concatenate[Leg, P], R]], Act[Concatenate[Leg, P], R]]":
     """An act named `name`, tried again only when something outside failed; not begun when nothing may be done any more.
-    `shown` is its run's name in the UI, with the act's arguments filled in.
+    `shown` is its run's name in the UI, with the act's arguments filled in. `even_paused` is for what a pause must not
+    stop: watching what was begun.
 
     Whether an act was done already is answered by the ledger, never by Prefect's cache. The time limit is a last
     resort: every outside call in a task has its own.
@@ -63,7 +64,7 @@ def act(
 
     def decorate(function: Callable[Concatenate[Leg, P], R]) -> Act[Concatenate[Leg, P], R]:
         return Act(
-            fn=_told(function, name, timeout),
+            fn=_told(function, name, timeout, even_paused=even_paused),
             name=name,
             task_run_name=shown or name,
             retries=retries,
@@ -77,13 +78,15 @@ def act(
     return decorate
 
 
-def _told(function: Callable[Concatenate[Leg, P], R], name: str, timeout: float) -> Callable[Concatenate[Leg, P], R]:
+def _told(
+    function: Callable[Concatenate[Leg, P], R], name: str, timeout: float, *, even_paused: bool
+) -> Callable[Concatenate[Leg, P], R]:
     """The function whose errors name the act that raised them and quote no secret."""
 
     @functools.wraps(function)
     def told(leg: Leg, /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            leg.go_on()
+            leg.go_on(even_paused=even_paused)
             return function(leg, *args, **kwargs)
         except StationmasterError as error:
             error.step = error.step or name

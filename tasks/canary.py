@@ -10,7 +10,7 @@ from stationmaster.tasks import act
 TICK = 1.0  # seconds
 
 
-@act("watch", timeout=86400, retries=0, shown="watch {wave.ring}")
+@act("watch", timeout=86400, retries=0, shown="watch {wave.ring}", even_paused=True)
 def watch(leg: Leg, cut: Cut, artifact: Artifact, wave: Wave) -> Verdict:
     """The verdict of a wave. A wave that passed is not watched again; any other is, each time anew."""
     if done := leg.recorded("promoted", {"digest": artifact.digest, "tenants": list(wave.tenants)}, wave.ring):
@@ -18,7 +18,7 @@ def watch(leg: Leg, cut: Cut, artifact: Artifact, wave: Wave) -> Verdict:
     watching = Watch.begin(leg, cut, artifact, wave)
     while True:
         leg.tools.sleep(TICK)
-        leg.go_on()
+        leg.go_on(even_paused=True)
         over, verdict = watching.over, watching.look()
         if over or verdict.verdict != "inconclusive":
             break

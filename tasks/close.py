@@ -28,7 +28,7 @@ class DigestMismatchError(RefusedError):
         )
 
 
-@act("promote", timeout=60, shown="promote {wave.ring}")
+@act("promote", timeout=60, shown="promote {wave.ring}", even_paused=True)
 def promote(leg: Leg, artifact: Artifact, wave: Wave, verdict: Verdict) -> None:
     """A good verdict opens the next ring; any other holds the release here for a person."""
     if verdict.verdict == "promote":

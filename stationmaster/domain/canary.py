@@ -5,8 +5,8 @@ journeys that fail 3 of 3. It does not fetch counts, wait, or act.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import reduce
 from itertools import accumulate, takewhile
 from operator import add
@@ -58,6 +58,7 @@ class Verdict:
     new: Counts = NOTHING
     old: Counts = NOTHING
     decided_at: datetime | None = None
+    tenants: tuple[str, ...] = ()  # of a rollback: those for whom the new version is bad
 
     def fact(self) -> dict[str, Any]:
         """What the ledger keeps."""
@@ -70,14 +71,17 @@ class Verdict:
                 "old": {"total": self.old.total, "bad": self.old.bad},
             },
             "decided_at": instant(self.decided_at) if self.decided_at else None,
+            "decided_ms": round(self.decided_at.timestamp() * 1000) if self.decided_at else None,
+            "tenants": list(self.tenants),
         }
 
     @classmethod
     def from_fact(cls, fact: Mapping[str, Any]) -> "Verdict":
         """The verdict that was recorded."""
-        at = datetime.fromisoformat(fact["decided_at"]) if fact["decided_at"] else None
+        ms = fact["decided_ms"]
+        at = datetime.fromtimestamp(ms / 1000, UTC) if ms is not None else None
         new, old = (Counts(**fact["counts"][side]) for side in ("new", "old"))
-        return cls(fact["verdict"], fact["cause"], fact["reason"], new, old, at)
+        return cls(fact["verdict"], fact["cause"], fact["reason"], new, old, at, tuple(fact["tenants"]))
 
 
 def judge(limit: HardLimit, ticks: Sequence[Tick], journeys: Sequence[JourneyResult], *, deadline: bool) -> Verdict:
@@ -90,8 +94,20 @@ def judge(limit: HardLimit, ticks: Sequence[Tick], journeys: Sequence[JourneyRes
     for word in ("rollback", "hold"):
         for verdict in found:
             if verdict.verdict == word:
-                return verdict
+                return verdict if word == "hold" else replace(verdict, tenants=_broken(limit, ticks, journeys, verdict))
     return _at_deadline(watch, journeys) if deadline else watch.verdict("inconclusive", None, "watching")
+
+
+def _broken(
+    limit: HardLimit, ticks: Sequence[Tick], journeys: Sequence[JourneyResult], verdict: Verdict
+) -> tuple[str, ...]:
+    """For whom the new version is bad: a journey of theirs is broken, or their own share of bad requests was over the
+    limit when it was decided. When a sum is over the limit, at least one of its parts is.
+    """
+    seen = [tick.new for tick in ticks if tick.seen and verdict.decided_at and tick.at <= verdict.decided_at]
+    sums = {tenant: _total(new.get(tenant, NOTHING) for new in seen) for tenant in {t for new in seen for t in new}}
+    over = {tenant for tenant, counts in sums.items() if counts.bad > limit.max_bad * counts.total}
+    return tuple(sorted(over | {result.tenant for result in journeys if result.broken and result.old != "failed"}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,13 @@ def about(connection: Connection, release: str, step: str, subject: str) -> list
     return last + _read(connection, _after(last[0], UNDONE_BY[step]))
 
 
+def last_of_each(connection: Connection, release: str, steps: Iterable[str]) -> list[Entry]:
+    """The last entry of each step about the release itself, in order."""
+    same = (_e.release == release, _e.subject == release, _e.step.in_(sorted(steps)))
+    ends = select(func.max(_e.index)).where(*same).group_by(_e.step)
+    return _read(connection, select(entries).where(_e.index.in_(ends)).order_by(_e.index))
+
+
 def history(connection: Connection, step: str, subject: str) -> list[Entry]:
     """Every entry of a step about a subject, whatever release wrote it."""
     return _read(connection, select(entries).where(_e.step == step, _e.subject == subject).order_by(_e.index))

@@ -4,6 +4,7 @@ It knows what undoes what (`domain/entries.py`) and nothing of stages. Retries n
 """
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -83,6 +84,11 @@ class Ledger:
         with reading(self.engine) as connection:
             content = connection.execute(select(payloads.c.content).where(payloads.c.index == entry.index)).scalar()
         return None if content is None else unseal(entry, content)
+
+    def about(self, release: str, steps: Iterable[str]) -> list[Entry]:
+        """The last entry of each of the steps about the release itself, in order."""
+        with reading(self.engine) as connection:
+            return queries.last_of_each(connection, release, steps)
 
     def releases(self) -> list[str]:
         """Every release that was ever started, oldest first."""
