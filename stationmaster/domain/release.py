@@ -6,29 +6,31 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError
-from stationmaster.domain.orders import in_force
+from stationmaster.domain.orders import in_force, on_hold
 from stationmaster.domain.stages import CLOSED, Stage, fold
 
 Awaited = Literal["window", "approval", "confirm_start", "soak", "notice", "person"]
 
+_START = "stationmaster release start {id}"
+_RESUME = "stationmaster release resume {id} --reason WHY"
+_APPROVE = "stationmaster approve {id} --key FILE"
+
 # What unblocks each kind of waiting. What opens by itself is looked at again by a start.
 _COMMANDS: dict[Awaited, str] = {
-    "window": "stationmaster release start {id}",
-    "approval": "stationmaster approve {id} --key FILE",
-    "confirm_start": "stationmaster approve {id} --key FILE",
-    "soak": "stationmaster release start {id}",
-    "notice": "stationmaster release start {id}",
-    "person": "stationmaster release start {id}",
+    "window": _START,
+    "approval": _APPROVE,
+    "confirm_start": _APPROVE,
+    "soak": _START,
+    "notice": _START,
+    "person": _START,
 }
 # What there is to say of a release that is over, and what a person may still do.
 _OVER: dict[Stage, tuple[str, str | None]] = {
     "released": ("{id} is released; nothing blocks it.", None),
     "aborted": ("{id} was aborted; nothing can continue it.", None),
-    "rolled_back": (
-        "{id} was rolled back, and its changes are on hold: no release may carry them.",
-        "stationmaster release resume {id} --reason WHY",
-    ),
+    "rolled_back": ("{id} was rolled back; its changes may be released again, under another name.", None),
 }
+_ON_HOLD = ("{id} was rolled back, and its changes are on hold: no release may carry them.", _RESUME)
 
 # What may end a wait, by the step that records it.
 ANSWERS: dict[str, frozenset[str]] = {
@@ -52,7 +54,7 @@ class Trouble(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    step: Literal["waiting", "held", "failed", "paused", "rollback"]
+    step: Literal["waiting", "held", "failed", "paused", "rollback", "contained"]
     about: str = Field(description="What is awaited, the ring that is held, the step that failed, or the release.")
     message: str
     hint: str | None
@@ -60,7 +62,7 @@ class Trouble(BaseModel):
 
 
 class Status(BaseModel):
-    """`release status ID --json`. `trouble` is for `why` and not part of the answer."""
+    """`release status ID --json`. `trouble` and `on_hold` are for `why` and not part of the answer."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -74,6 +76,7 @@ class Status(BaseModel):
     tenants: dict[str, str] = Field(description="What each tenant of the plan runs now; before a plan, every tenant.")
     entries: int
     trouble: Trouble | None = Field(default=None, exclude=True)
+    on_hold: bool = Field(default=False, exclude=True, description="No release may carry its changes.")
 
 
 class Reason(BaseModel):
@@ -94,7 +97,7 @@ def status(release: str, entries: list[Entry], running: dict[str, Entry]) -> Sta
     if "started" not in last:
         raise UnknownReleaseError(release)
     started, stage = last["started"].fact, fold(entries)
-    trouble = None if stage in CLOSED else _trouble(entries)
+    trouble = None if stage in CLOSED and in_force(entries) != "rollback" else _trouble(entries)
     return Status(
         id=release,
         version=_fact(last, "cut").get("version") or started.get("version"),
@@ -106,33 +109,39 @@ def status(release: str, entries: list[Entry], running: dict[str, Entry]) -> Sta
         tenants=_tenants(last.get("planned"), running),
         entries=len(entries),
         trouble=trouble,
+        on_hold=on_hold(entries),
     )
 
 
 def why(status: Status, worker: str | None = None) -> Reason:
     """The one thing that blocks and the command that unblocks it. `worker` is who works on it now, if anybody does."""
-    start, trouble = f"stationmaster release start {status.id}", status.trouble
-    if status.stage in _OVER:
-        message, command = _OVER[status.stage]
-        return Reason(message=message.format(id=status.id), command=command and command.format(id=status.id))
-    if trouble is None and worker:
-        return Reason(
-            message=f"{status.id} is {status.stage} and nothing blocks it: {worker} works on it.", command=None
-        )
+    trouble = status.trouble
     if trouble is None:
-        words = f"{status.id} is {status.stage} and waits for nothing, but nobody works on it: its process died."
-        return Reason(message=words, command=start)
+        return _untroubled(status, worker)
     if trouble.step == "waiting" and trouble.answered:
-        return Reason(message="Somebody answered since; the next start counts it.", command=start)
-    return Reason(message=_words(trouble), command=_command(status, trouble))
+        return Reason(message="Somebody answered since; the next start counts it.", command=_START.format(id=status.id))
+    if trouble.step == "rollback" and worker:
+        return Reason(message=f"{_words(trouble)}. {worker} works on it.", command=None)
+    return Reason(message=_words(trouble), command=_command(status, trouble).format(id=status.id))
+
+
+def _untroubled(status: Status, worker: str | None) -> Reason:
+    if status.stage in _OVER:
+        message, command = _ON_HOLD if status.stage == "rolled_back" and status.on_hold else _OVER[status.stage]
+        return Reason(message=message.format(id=status.id), command=command and command.format(id=status.id))
+    if worker:
+        message = f"{status.id} is {status.stage} and nothing blocks it: {worker} works on it."
+        return Reason(message=message, command=None)
+    message = f"{status.id} is {status.stage} and waits for nothing, but nobody works on it: its process died."
+    return Reason(message=message, command=_START.format(id=status.id))
 
 
 def _command(status: Status, trouble: Trouble) -> str:
-    if trouble.step == "paused":
-        return f"stationmaster release resume {status.id} --reason WHY"
+    if trouble.step == "paused" or (trouble.step == "contained" and status.on_hold):
+        return _RESUME
     if trouble.step == "waiting" and status.waiting_for is not None:
-        return _COMMANDS[status.waiting_for].format(id=status.id)
-    return f"stationmaster release start {status.id}"
+        return _COMMANDS[status.waiting_for]
+    return _START
 
 
 def _words(trouble: Trouble) -> str:
@@ -142,40 +151,48 @@ def _words(trouble: Trouble) -> str:
         "failed": "Step {} failed",
         "paused": "{} is paused",
         "rollback": "{} goes back to the version before",
+        "contained": "{} was rolled back in part",
     }[trouble.step]
     hint = f" ({trouble.hint})" if trouble.hint else ""
     return f"{lead.format(trouble.about)}: {trouble.message}{hint}"
 
 
 def _trouble(entries: list[Entry]) -> Trouble | None:
-    """A wait, a hold or an error counts until the next start. An error that follows a hold or an error does not hide
-    it, as in the table of stages.
+    """A wait, a hold or an error counts until the next start, or until the release goes back. An error that follows a
+    hold or an error does not hide it, as in the table of stages. An order in force comes first; of a way back, how
+    its last leg ended says more.
     """
     trouble: Trouble | None = None
     for entry in entries:
-        if entry.step == "started":
-            trouble = None
-        elif entry.step in ANSWERS and trouble:
-            answered = trouble.answered or trouble.about in ANSWERS[entry.step]
-            trouble = trouble.model_copy(update={"answered": answered})
-        elif entry.step in {"held", "waiting", "failed"} and (trouble is None or trouble.step == "waiting"):
-            trouble = _of(entry)
-    return _ordered(entries, trouble) or trouble
+        trouble = _after(trouble, entry)
+    order = in_force(entries)
+    if order == "pause":
+        return _of(_last(entries, "paused"))
+    return trouble or (_of(_last(entries, "rollback")) if order == "rollback" else None)
 
 
-def _ordered(entries: list[Entry], trouble: Trouble | None) -> Trouble | None:
-    """An order in force says more than how the last leg ended, unless that was the leg that carried it out."""
-    step = {"pause": "paused", "rollback": "rollback"}.get(in_force(entries) or "")
-    given = next((entry for entry in reversed(entries) if entry.step == step), None)
-    if given is None or (trouble and trouble.step == "failed" and entries[-1].step == "failed"):
+def _after(trouble: Trouble | None, entry: Entry) -> Trouble | None:
+    if entry.step in {"started", "rollback"}:
         return None
-    return _of(given)
+    if entry.step == "contained":
+        return _of(entry)
+    if entry.step in ANSWERS and trouble:
+        return trouble.model_copy(update={"answered": trouble.answered or trouble.about in ANSWERS[entry.step]})
+    if entry.step in {"held", "waiting", "failed"} and (trouble is None or trouble.step == "waiting"):
+        return _of(entry)
+    return trouble
+
+
+def _last(entries: list[Entry], step: str) -> Entry:
+    return next(entry for entry in reversed(entries) if entry.step == step)
 
 
 def _of(entry: Entry) -> Trouble:
     fact = entry.fact
     about = {"waiting": fact.get("for"), "failed": fact.get("step")}.get(entry.step, entry.subject)
     said = fact.get("message") or fact.get("reason") or ""
+    if entry.step == "contained":
+        said = f"{', '.join(fact['left'])} still on it"
     return Trouble.model_validate(
         {"step": entry.step, "about": about or "?", "message": said, "hint": fact.get("hint")}
     )

@@ -51,6 +51,7 @@ _LEGS = WAY_STAGES  # a leg works in these
 _EVENTS = frozenset(STEPS) - OF_NO_RELEASE
 _ANY_TIME = frozenset({"approval", "adopted", "paused", "resumed", "lifted", "told"})
 _BACK = frozenset({"rollback", "rolled_back", "restored", "contained"})
+_OF_A_LEG = frozenset({"started", "waiting", "failed"})
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,14 @@ EDGES: tuple[Edge, ...] = (
     Edge(("rolling_back",), "rolled_back", "same", "task route_back, tenant by tenant"),
     Edge(("rolling_back",), "restored", "rolled_back", "task confirm_back: nobody is on it any more"),
     Edge(("rolling_back",), "contained", "held", "task confirm_back: the scope is back, others keep the release"),
-    Edge(("rolling_back",), "failed", "same", "the leg of the rollback; it goes on with the next start"),
-    Edge(
-        ("rolling_back",),
-        "aborted",
-        "same",
-        "a person; a rollback under way runs to its end",
+    *(
+        Edge(("rolling_back",), event, "same", "the leg of the rollback; it goes on with the next start")
+        for event in sorted(_OF_A_LEG)
+    ),
+    Edge(("rolling_back",), "aborted", "aborted", "a person; the rollback under way runs to its end all the same"),
+    *(
+        Edge(("aborted",), event, "same", "task route_back and its flow: what was given up leaves production")
+        for event in sorted(_BACK)
     ),
     # -- what may come at any time
     Edge(STAGES, "approval", "same", "a person, `approve`; whether it counts is decided by task approve"),
@@ -124,11 +127,11 @@ EDGES: tuple[Edge, ...] = (
     # -- what comes late: the record is kept and changes nothing
     *(
         Edge(("aborted",), event, "same", "the leg that was under way at the abort; it sees it and ends")
-        for event in sorted(_EVENTS - _ANY_TIME - {"aborted"})
+        for event in sorted(_EVENTS - _ANY_TIME - _BACK - {"aborted"})
     ),
     *(
         Edge(("rolling_back",), event, "same", "the leg that was under way at the decision; it sees it and ends")
-        for event in sorted(_EVENTS - _ANY_TIME - _BACK - {"failed", "aborted"})
+        for event in sorted(_EVENTS - _ANY_TIME - _BACK - _OF_A_LEG - {"aborted"})
     ),
     Edge(("aborted", "released", "rolled_back"), "aborted", "same", "a person, a moment too late"),
     Edge(("released", "rolled_back"), "started", "same", "a second start that raced with the end; nothing is to do"),

@@ -27,7 +27,7 @@ _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
     "released": lambda _e, f: f"released to {_count(f['tenants'], 'tenant')}",
     "rollback": lambda _e, f: f"rollback of {_scope(f)}: {f['reason']}",
     "rolled_back": lambda e, f: f"{e.subject} is back on {f['version']}",
-    "contained": lambda _e, f: f"{_count(f['tenants'], 'tenant')} back{_took(f)}; {', '.join(f['left'])} keep it",
+    "contained": lambda _e, f: f"{_count(f['tenants'], 'tenant')} back{_took(f)}; {_keep(f['left'])} it",
     "restored": lambda _e, f: f"rolled back: {_count(f['tenants'], 'tenant')} on the version before{_took(f)}",
     "lifted": lambda _e, f: f"its changes may be released again: {f['reason']}",
     "told": lambda e, f: f"brief updated: {e.subject} {f['progress']}",
@@ -55,6 +55,10 @@ def _took(fact: dict[str, Any]) -> str:
     bad = fact["bad_requests"]
     counted = f", {_count(bad, 'request')} bad" if bad is not None else ""
     return f" {seconds:.1f} s after the decision{counted}" if seconds is not None else counted
+
+
+def _keep(left: list[str]) -> str:
+    return f"{', '.join(left)} {'keeps' if len(left) == 1 else 'keep'}"
 
 
 def _until(fact: dict[str, Any]) -> str:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stationmaster.domain.entries import Entry
+from stationmaster.domain.orders import in_force
 from stationmaster.domain.release import Status, UnknownReleaseError, status, why
-from stationmaster.domain.stages import TABLE, fold
+from stationmaster.domain.stages import CLOSED, TABLE, fold
 from tests.entries import GOOD, story
 
 FACTS: dict[str, dict[str, Any]] = {
@@ -21,6 +22,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "failed": {"step": "built", "code": "outside", "message": "no space left", "hint": "free some"},
     "held": {"verdict": "rollback", "cause": "hard limit", "message": "7 of 40 requests failed"},
 }
+CONTAINED = {"tenants": ["acme"], "left": ["beta"], "seconds_to_last": 0.4, "bad_requests": 3}
 RUNNING = {
     entry.subject: entry
     for entry in story(
@@ -125,15 +127,87 @@ def test_a_release_nobody_works_on_says_so() -> None:
     assert dead.command == "stationmaster release start r1"
 
 
+PAUSED = {"reason": "support is short"}
+BACK = {"scope": "release", "tenants": [], "reason": "9 of 40 were bad"}
+
+
+def test_a_paused_release_names_the_reason_and_what_resumes_it_however_its_leg_ended() -> None:
+    for after in ((), ("waiting",), ("failed",), ("started",)):
+        paused = at(*GOOD[:11], "paused", *after, paused=PAUSED)
+        assert (paused.stage, paused.waiting_for) == (("failed" if after == ("failed",) else "deploying"), "person")
+        assert why(paused, "flow run 7").message == "r1 is paused: support is short"
+        assert why(paused).command == "stationmaster release resume r1 --reason WHY"
+
+
+def test_a_resumed_release_is_stopped_by_what_stopped_it_before() -> None:
+    held = at(*GOOD[:11], ("held", "pilot"), "paused", "resumed", paused=PAUSED)
+    assert why(held).message.startswith("Held at ring pilot")
+    person = {"for": "person", "until": None, "message": "r1 is paused", "hint": None}
+    waited = at(*GOOD[:11], "paused", "waiting", "resumed", paused=PAUSED, waiting=person)
+    assert why(waited).message == "Somebody answered since; the next start counts it."
+
+
+def test_a_release_on_its_way_back_says_why_and_who_works_on_it() -> None:
+    back = at(*GOOD[:11], ("held", "pilot"), "rollback", rollback=BACK)
+    assert (back.stage, back.waiting_for) == ("rolling_back", None)
+    assert why(back).message == "r1 goes back to the version before: 9 of 40 were bad"
+    assert why(back).command == "stationmaster release start r1"
+    assert why(back, "flow run 8").message.endswith("were bad. flow run 8 works on it.")
+    assert why(back, "flow run 8").command is None
+
+
+def test_a_way_back_that_failed_says_how_and_one_that_began_again_does_not() -> None:
+    failed = at(*GOOD[:11], "rollback", "started", "failed", rollback=BACK)
+    assert (failed.stage, why(failed).message) == ("rolling_back", "Step built failed: no space left (free some)")
+    again = at(*GOOD[:11], "rollback", "started", "failed", "started", rollback=BACK)
+    assert why(again).message.startswith("r1 goes back")
+
+
+def test_an_aborted_release_that_still_goes_back_says_so() -> None:
+    for told in (("aborted", "rollback"), ("rollback", "aborted")):
+        back = at(*GOOD[:11], *told, rollback=BACK)
+        assert (back.stage, why(back).command) == ("aborted", "stationmaster release start r1")
+        assert why(back).message.startswith("r1 goes back")
+        assert why(at(*GOOD[:11], *told, "restored", rollback=BACK)).command is None
+
+
+def test_what_was_rolled_back_is_on_hold_until_it_is_lifted() -> None:
+    back = at(*GOOD[:11], "rollback", "restored")
+    assert (back.stage, why(back).command) == ("rolled_back", "stationmaster release resume r1 --reason WHY")
+    assert "on hold" in why(back).message
+    lifted = why(at(*GOOD[:11], "rollback", "restored", "lifted"))
+    assert (lifted.command, "on hold" in lifted.message) == (None, False)
+
+
+def test_what_was_rolled_back_in_part_waits_for_a_person_until_it_is_lifted() -> None:
+    contained = at(*GOOD[:11], "rollback", "contained", contained=CONTAINED)
+    assert (contained.stage, contained.waiting_for) == ("held", "person")
+    assert why(contained).message == "r1 was rolled back in part: beta still on it"
+    assert why(contained).command == "stationmaster release resume r1 --reason WHY"
+    lifted = at(*GOOD[:11], "rollback", "contained", "lifted", contained=CONTAINED)
+    assert why(lifted).command == "stationmaster release start r1"
+
+
 @given(st.data())
 def test_on_every_walk_the_trouble_is_that_of_the_stage(data: st.DataObject) -> None:
     told = ["started"]
     for _ in range(data.draw(st.integers(0, 25))):
         stage = fold(story(*told))
         told.append(data.draw(st.sampled_from([event for at_, event in TABLE if at_ == stage])))
-    found = at(*told)
-    stopped = {"held": "held", "failed": "failed"}.get(found.stage)
-    assert stopped is None or (found.trouble is not None and found.trouble.step == stopped)
+    found, order = at(*told, contained=CONTAINED), in_force(story(*told))
+    shown = found.trouble and found.trouble.step
+    if order == "pause" and found.stage not in CLOSED:
+        assert (shown, found.waiting_for) == ("paused", "person")
+    elif order == "rollback":
+        assert shown in {"rollback", "failed", "waiting", "held"}
+    elif found.stage in {"held", "failed"}:
+        assert shown == found.stage or (found.stage, shown) == ("held", "contained")
     assert (found.until is not None) == (found.waiting_for not in {None, "person"})
     assert why(found).message
-    assert (why(found).command is None) == (found.stage in {"aborted", "released"})
+    assert (why(found).command is None) == (found.stage in CLOSED and order != "rollback" and not _on_hold(told))
+
+
+def _on_hold(told: list[str]) -> bool:
+    """Whether it ended rolled back and nobody lifted it since."""
+    steps = [step for step in told if step in {"rollback", "lifted"}]
+    return fold(story(*told)) == "rolled_back" and steps[-1] == "rollback"

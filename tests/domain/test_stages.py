@@ -14,8 +14,11 @@ from tests.entries import GOOD, story
 
 # What each stage makes of each step, written out a second time. `step` alone: the stage stays. ~ is the furthest
 # stage of the way to which all facts stand.
-LEG = "approval adopted started>~ waiting failed>failed aborted>aborted"
-STOPPED = "approval adopted started>~ failed aborted>aborted deployed expanded"
+ANY = "approval adopted paused resumed lifted told"
+LEG = f"{ANY} started>~ waiting failed>failed aborted>aborted rollback>rolling_back"
+STOPPED = f"{ANY} started>~ failed aborted>aborted rollback>rolling_back deployed expanded"
+BACK = "restored>rolled_back contained>held aborted>aborted"
+ALL = [step for step in STEPS if step not in {"frozen", "thawed"}]
 EXPECTED = {
     "requested": f"{LEG} cut>cut",
     "cut": f"{LEG} built>built",
@@ -25,11 +28,13 @@ EXPECTED = {
     "planned": f"{LEG} planned>~ approved>~",
     "approved": f"{LEG} planned>~ briefed>briefed",
     "briefed": f"{LEG} planned>~ expanded deployed>deploying released>released",
-    "deploying": f"{LEG} planned>~ expanded deployed verdict promoted rolled_back held>held released>released",
-    "held": f"{STOPPED} rolled_back",
+    "deploying": f"{LEG} planned>~ expanded deployed verdict promoted held>held released>released",
+    "held": STOPPED,
     "failed": STOPPED,
-    "aborted": " ".join(STEPS),
-    "released": "approval adopted started aborted failed",
+    "rolling_back": " ".join([*(step for step in ALL if f"{step}>" not in BACK), BACK]),
+    "rolled_back": f"{ANY} started failed aborted rollback restored",
+    "aborted": " ".join(ALL),
+    "released": f"{ANY} started aborted failed rollback>rolling_back",
 }
 
 
@@ -69,7 +74,9 @@ def test_a_restart_goes_back_as_far_as_facts_were_undone() -> None:
     deployed = GOOD[: GOOD.index(("deployed", "acme")) + 1]
     assert fold(story(*deployed, ("held", "pilot"))) == "held"
     assert fold(story(*deployed, ("held", "pilot"), "started")) == "deploying"
-    assert fold(story(*deployed, ("held", "pilot"), ("rolled_back", "acme"), "started")) == "briefed"
+    contained = (("held", "pilot"), "rollback", ("rolled_back", "acme"), "contained")
+    assert fold(story(*deployed, *contained)) == "held"
+    assert fold(story(*deployed, *contained, "lifted", "started")) == "briefed"
 
 
 def test_a_second_plan_needs_a_second_approval_and_then_goes_on_where_it_was() -> None:
@@ -84,6 +91,21 @@ def test_a_hold_is_not_hidden_by_an_error_after_it() -> None:
 
 def test_what_is_recorded_after_an_abort_changes_nothing() -> None:
     assert fold(story(*GOOD[:-1], "aborted", ("deployed", "beta"), "failed", "released")) == "aborted"
+
+
+def test_a_rollback_ends_rolled_back_and_an_aborted_one_ends_aborted() -> None:
+    back = (*GOOD[:-1], "rollback", ("deployed", "late"), ("rolled_back", "acme"))
+    assert fold(story(*back)) == "rolling_back"
+    assert fold(story(*back, "failed", "started", "restored")) == "rolled_back"
+    assert fold(story(*back, "aborted", "restored")) == "aborted"
+    assert fold(story(*back, "aborted", "contained")) == "aborted"
+    assert fold(story(*GOOD[:-1], "aborted", "rollback", ("rolled_back", "acme"), "restored")) == "aborted"
+    assert fold(story(*GOOD, "rollback", "restored", "started", "lifted")) == "rolled_back"
+
+
+@pytest.mark.parametrize("end", range(1, len(GOOD) + 1))
+def test_a_pause_moves_nothing(end: int) -> None:
+    assert fold(story(*GOOD[:end], "paused", "resumed")) == fold(story(*GOOD[:end]))
 
 
 def test_an_entry_that_does_not_fit_names_itself() -> None:
@@ -109,12 +131,26 @@ _OF_TENANTS = {"deployed", "adopted", "rolled_back"}
 
 def _agree(entries: list[Entry]) -> None:
     stage, steps = fold(entries), [entry.step for entry in entries]
-    closing = [step for step in steps if step in {"aborted", "released"}]
-    if closing:
-        assert stage == closing[0]
-    elif stage not in {"held", "failed"}:
+    ordered = _ordered(steps)
+    assert ordered in {None, stage}
+    if ordered is None and stage not in {"held", "failed"}:
         facts = {step: True for step in steps if step not in {"approved", "deployed"} or _last(entries, step)}
         assert furthest(facts) in {stage, "briefed" if stage == "deploying" else stage}
+
+
+def _ordered(steps: list[str]) -> str | None:
+    """The stage into which orders and the end bring the release; None where its facts decide."""
+    word = None
+    for step in steps:
+        if step == "rollback" and word in {None, "released"}:
+            word = "rolling_back"
+        elif step == "aborted" and word in {None, "rolling_back"}:
+            word = "aborted"
+        elif step == "released" and word is None:
+            word = "released"
+        elif step in {"restored", "contained"} and word == "rolling_back":
+            word = "rolled_back" if step == "restored" else None
+    return word
 
 
 def _last(entries: list[Entry], step: str) -> bool:

@@ -40,6 +40,27 @@ TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
     "aborted": ("r2", {"reason": "breaks orders"}, "aborted: breaks orders"),
     "adopted": ("acme", RUNS, "acme runs 2.0.0"),
     "released": ("r2", {"tenants": 1}, "released to 1 tenant"),
+    "rollback": (
+        "r2", {"scope": "instance", "tenants": ["acme"], "cause": "breach", "reason": "9 of 40 were bad"},
+        "rollback of acme and all on the same instance: 9 of 40 were bad",
+    ),
+    "contained": (
+        "r2", {"tenants": ["acme"], "left": ["beta"], "seconds_to_last": 0.42, "bad_requests": 1},
+        "1 tenant back 0.4 s after the decision, 1 request bad; beta keeps it",
+    ),
+    "restored": (
+        "r2", {"tenants": ["acme", "beta"], "seconds_to_last": None, "bad_requests": None},
+        "rolled back: 2 tenants on the version before",
+    ),
+    "lifted": ("r2", {"reason": "the cause is mended"}, "its changes may be released again: the cause is mended"),
+    "told": ("pilot", {"progress": "is good"}, "brief updated: pilot is good"),
+    "paused": ("r2", {"reason": "support is short"}, "paused: support is short"),
+    "resumed": ("r2", {"reason": "support is back"}, "resumed: support is back"),
+    "frozen": (
+        "env:production", {"reason": "ERP is down", "until": "2026-11-24T06:00:00Z"},
+        "env:production is frozen until 2026-11-24T06:00:00Z: ERP is down",
+    ),
+    "thawed": ("ring:pilot", {"reason": "ERP is back"}, "the freeze of ring:pilot is over: ERP is back"),
 }  # fmt: skip
 
 
@@ -63,3 +84,19 @@ def test_a_database_that_needs_nothing_and_one_that_was_empty(before: list[str],
 
 def test_a_failed_step_is_named() -> None:
     assert sentence(entry("failed", "r2", {"step": "build", "message": "boom"})) == "failed in build: boom"
+
+
+@pytest.mark.parametrize(
+    ("fact", "told"),
+    [
+        ({"scope": "release", "tenants": ["acme"]}, "rollback of the release: bad"),
+        ({"scope": "tenant", "tenants": ["acme", "beta"]}, "rollback of acme, beta: bad"),
+    ],
+)
+def test_a_rollback_says_what_goes_back(fact: dict[str, Any], told: str) -> None:
+    assert sentence(entry("rollback", "r2", {**fact, "reason": "bad"})) == told
+
+
+def test_a_freeze_without_an_end_names_none() -> None:
+    frozen = entry("frozen", "tenant:acme", {"reason": "their audit", "until": None})
+    assert sentence(frozen) == "tenant:acme is frozen: their audit"
