@@ -2,16 +2,20 @@
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
+from prefect.states import Completed
 from prefect.utilities.annotations import quote
 
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.secrecy import mask_of
-from stationmaster.domain.errors import OutsideError, StationmasterError
+from stationmaster.domain.errors import OutsideError, StationmasterError, WaitingError
+from stationmaster.domain.waiting import shown_as
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,15 +44,54 @@ class ActOverdueError(OutsideError):
         self.step = act
 
 
-class Act(Task[P, R], Generic[P, R]):
-    """A Prefect task within a flow; anywhere else the function itself, so that a runbook can be walked without one."""
+class StrayAnswerError(StationmasterError):
+    """What came back from an act's task run is nothing that the act said: nobody knows whether it was done."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # type: ignore[override] # no futures, no states
+    def __init__(self, act: str, answer: object) -> None:
+        super().__init__(
+            f"{act} came back from Prefect with {type(answer).__name__}, which is no answer of its own",
+            hint="this is an error of ours, please report it with the flow run's log",
+        )
+        self.step = act
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer(Generic[R]):
+    """What an act returned, on its way through Prefect."""
+
+    value: R
+
+
+@dataclass(frozen=True, eq=False)
+class _Wait:
+    """What an act waits for, on its way through Prefect."""
+
+    error: WaitingError
+
+
+@dataclass(frozen=True)
+class Act(Generic[P, R]):
+    """A Prefect task run within a flow; anywhere else the function itself, so that a runbook can be walked without one.
+
+    A wait ends the task run well, under the name of what is awaited, and is raised again out here. Only what `_Answer`
+    holds gets past: whatever else a task run may end with is an error, so that no mistake leads past a gate.
+    """
+
+    fn: Callable[P, R]
+    task: Task[P, Any]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if FlowRunContext.get() is None:
             return self.fn(*args, **kwargs)
         leg, *rest = args
         quoted: Any = (quote(leg), *rest)  # else Prefect walks through the whole toolbox at every call
-        return super().__call__(*quoted, **kwargs)
+        answer = self.task(*quoted, **kwargs)
+        if isinstance(answer, _Answer):
+            value: R = answer.value
+            return value
+        if wait := _wait_in(answer):
+            raise wait.error
+        raise StrayAnswerError(self.task.name, answer)
 
 
 def act(
@@ -63,8 +106,9 @@ def act(
     """
 
     def decorate(function: Callable[Concatenate[Leg, P], R]) -> Act[Concatenate[Leg, P], R]:
-        return Act(
-            fn=_told(function, name, timeout, even_paused=even_paused),
+        told = _told(function, name, timeout, even_paused=even_paused)
+        task = Task(
+            fn=_sent(told),
             name=name,
             task_run_name=shown or name,
             retries=retries,
@@ -74,8 +118,29 @@ def act(
             cache_policy=NO_CACHE,
             persist_result=False,
         )
+        return Act(told, task)
 
     return decorate
+
+
+def _sent(told: Callable[P, R]) -> Callable[P, Any]:
+    """The same, as Prefect runs it."""
+
+    @functools.wraps(told)
+    def sent(*args: P.args, **kwargs: P.kwargs) -> Any:  # noqa: ANN401 - an _Answer, or a state that holds a _Wait
+        try:
+            return _Answer(told(*args, **kwargs))
+        except WaitingError as wait:
+            return Completed(name=shown_as(wait), message=wait.message, data=_Wait(wait))
+
+    return sent
+
+
+def _wait_in(answer: object) -> _Wait | None:
+    """The wait in the state that `sent` returned, if it is that."""
+    data = answer.data if isinstance(answer, State) else None
+    found = getattr(data, "result", data)  # Prefect wraps it on the way
+    return found if isinstance(found, _Wait) else None
 
 
 def _told(

@@ -1,21 +1,23 @@
 """What `act` makes of a function: a task with a name, errors that know their act, and no act when none may be done."""
 
 import traceback
-from collections.abc import Callable
+from typing import Any
 
 import pytest
-from prefect.states import Failed
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 
-from stationmaster.blocks.leg import Leg, ReleaseAbortedError
+from stationmaster import tasks
+from stationmaster.blocks.leg import Leg, ReleaseAbortedError, ReleasePausedError
 from stationmaster.domain.entries import Draft
-from stationmaster.domain.errors import InputError, OutsideError, RefusedError, StationmasterError
+from stationmaster.domain.errors import InputError, OutsideError, RefusedError, StationmasterError, WaitingError
 from stationmaster.ledger.leases import LeaseLostError
-from stationmaster.tasks import ActBrokeError, ActOverdueError, _outside, act
+from stationmaster.tasks import Act, ActBrokeError, ActOverdueError, StrayAnswerError, _outside, _wait_in, act
 from tests.shop import SECRET
 from tests.world import World
 
 
-def raising(error: Exception) -> Callable[[Leg], None]:
+def raising(error: Exception) -> Act[[Leg], None]:
     @act("try", timeout=60)
     def attempt(_leg: Leg) -> None:
         raise error
@@ -30,8 +32,8 @@ def test_outside_a_flow_it_is_the_function(world: World) -> None:
 
     with world.leg() as leg:
         assert double(leg, 4, more=1) == double.fn(leg, 4, more=1) == 9
-    assert (double.name, double.retries, double.timeout_seconds) == ("double", 2, 60.0)
-    assert double.retry_delay_seconds == [1.0, 4.0]
+    assert (double.task.name, double.task.retries, double.task.timeout_seconds) == ("double", 2, 60.0)
+    assert double.task.retry_delay_seconds == [1.0, 4.0]
 
 
 def test_an_error_learns_where_it_was_raised_and_keeps_it(world: World) -> None:
@@ -95,3 +97,69 @@ def test_what_an_act_says_on_failing_has_no_secret_in_it_nor_in_what_it_came_fro
         leak(leg)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
     assert "***" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("wait", "name"),
+    [
+        (WaitingError("acme opens at ten", waiting_for="window"), "WaitingForWindow"),
+        (WaitingError("one more approver", waiting_for="approval"), "WaitingForApproval"),
+        (ReleasePausedError("r2", "lunch"), "Paused"),
+    ],
+)
+def test_a_wait_ends_its_task_run_well_and_under_its_name(world: World, wait: WaitingError, name: str) -> None:
+    with world.leg() as leg:
+        state: Any = raising(wait).task.fn(leg)
+    assert (state.type.value, state.name, state.message) == ("COMPLETED", name, wait.message)
+    found = _wait_in(state)
+    assert found is not None
+    assert found.error is wait
+
+
+def in_a_flow(monkeypatch: pytest.MonkeyPatch, made: Act[[Leg], Any], answer: object) -> Act[[Leg], Any]:
+    """The act in a flow run whose task runs end with the answer."""
+
+    class Context:
+        @staticmethod
+        def get() -> object:
+            return object()
+
+    class Run:
+        name = made.task.name
+
+        def __call__(self, *_args: Any, **_named: Any) -> object:
+            return answer
+
+    task: Any = Run()
+    monkeypatch.setattr(tasks, "FlowRunContext", Context)
+    return Act(made.fn, task)
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [None, True, "approved", (), Completed(), Completed(data=True), Failed(), RefusedError("no"), [1]],
+    ids=lambda one: type(one).__name__,
+)
+def test_in_a_flow_nothing_but_the_acts_own_answer_gets_past(
+    world: World, monkeypatch: pytest.MonkeyPatch, stray: object
+) -> None:
+    """However Prefect comes to answer: a cache, a state of its own, a result that was lost."""
+    gate = in_a_flow(monkeypatch, raising(RefusedError("the gate is closed")), stray)
+    with world.leg() as leg, pytest.raises(StrayAnswerError, match="no answer of its") as known:
+        gate(leg)
+    assert known.value.step == "try"
+
+
+def test_in_a_flow_an_answer_comes_out_and_a_wait_is_raised(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    @act("answer", timeout=5)
+    def answers(_leg: Leg) -> State[Any]:
+        return Completed()  # whatever it is, it is the act's own
+
+    wait = WaitingError("closed", waiting_for="window")
+    with world.leg() as leg:
+        sent: Any = answers.task.fn(leg)
+        assert in_a_flow(monkeypatch, answers, sent)(leg) is sent.value
+        waits = in_a_flow(monkeypatch, answers, raising(wait).task.fn(leg))
+        with pytest.raises(WaitingError) as known:
+            waits(leg)
+    assert known.value is wait
