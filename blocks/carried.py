@@ -1,7 +1,33 @@
 """What a release brings to tenants that run different versions: whatever is new to at least one of them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from stationmaster.blocks.source import GitRepository
-from stationmaster.domain.artifact import Change
+from stationmaster.domain.artifact import Change, Commit, Cut
+from stationmaster.domain.documents import read
+from stationmaster.domain.product import Product
+
+CONFIG = "stationmaster.yaml"
+
+
+def describe(source: GitRepository, release: str, commit: Commit, previous: tuple[str, ...]) -> Cut:
+    """The release that is cut from a commit, when `previous` are the commits that run."""
+    product = read(Product, source.read(commit.commit, CONFIG), CONFIG).value
+    return Cut(
+        release=release,
+        product=product,
+        commit=commit,
+        previous=previous,
+        changes=changes(source, previous, commit.commit),
+        fragments=added(source, previous, commit.commit, product.changes),
+    )
+
+
+def recalled(source: GitRepository, release: str, fact: Mapping[str, Any]) -> Cut:
+    """The cut that a ledger's fact tells of, as it was then: a tag pushed since would change its version."""
+    commit = source.resolve(fact["commit"]).model_copy(update={"version": fact["version"]})
+    return describe(source, release, commit, tuple(fact["previous"]))
 
 
 def changes(source: GitRepository, since: tuple[str, ...], until: str) -> tuple[Change, ...]:

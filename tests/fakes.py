@@ -40,6 +40,7 @@ class FakeSource:
 
     commits: dict[str, dict[str, str]] = field(default_factory=dict)  # id to path to text
     refs: dict[str, str] = field(default_factory=dict)
+    reverted: dict[str, str] = field(default_factory=dict)  # a commit to the one that it takes back
     url: str = "/code/shop"
 
     def add(self, ref: str, files: Mapping[str, str]) -> str:
@@ -57,6 +58,9 @@ class FakeSource:
 
     def changes(self, since: tuple[str, ...], until: str) -> tuple[Change, ...]:
         return tuple(self._change(commit) for commit in self._after(since, until))
+
+    def reverts(self, since: tuple[str, ...], until: str) -> frozenset[str]:
+        return frozenset(self.reverted[commit] for commit in self._after(since, until) if commit in self.reverted)
 
     def added(self, since: tuple[str, ...], until: str, folder: str) -> tuple[str, ...]:
         new = set(self.commits[until]).difference(*(self.commits[commit] for commit in since))
@@ -137,19 +141,24 @@ class FakeChat:
 
     channel: str = "releases"
     messages: dict[tuple[str, str | None], list[str]] = field(default_factory=dict)
+    shown: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # ts to the blocks it has now
+    edits: list[str] = field(default_factory=list)  # the ts of every update
     away: bool = False
     refusal: str | None = None
 
     def post(self, key: str, text: str, blocks: list[dict[str, Any]], thread: str | None = None) -> str:
         self._answer()
-        return self.messages.setdefault((key, thread), [f"{len(self.messages) + 1}.0", text])[0]
+        ts = self.messages.setdefault((key, thread), [f"{len(self.messages) + 1}.0", text])[0]
+        self.shown.setdefault(ts, blocks)
+        return ts
 
     def update(self, ts: str, key: str, text: str, blocks: list[dict[str, Any]]) -> None:
         self._answer()
         found = next((message for message in self.messages.values() if message[0] == ts), None)
         if found is None:
             raise ChatRefusedError("message_not_found")
-        found[1] = text
+        found[1], self.shown[ts] = text, blocks
+        self.edits.append(ts)
 
     def find(self, key: str, thread: str | None = None) -> str | None:
         self._answer()

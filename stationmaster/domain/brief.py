@@ -7,14 +7,13 @@ from here.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.block_kit import Block, context, divider, escaped, fields, header, messages, mrkdwn, sections
 from stationmaster.domain.fragments import KINDS, Fragment
 from stationmaster.domain.plan import Plan, Wave
-
-Progress = Literal["planned", "now", "done", "held", "rolled back"]
+from stationmaster.domain.progress import Progress, Standing
 
 _MARKS: dict[Progress, str] = {"planned": "○", "now": "▶", "done": "✓", "held": "‖", "rolled back": "↩"}
 _NAMED = 20  # tenants of a wave that are named in the head message; the thread names all
@@ -37,21 +36,23 @@ def brief(
     fragments: Sequence[Fragment] = (),
     approved_by: Sequence[str] = (),
     flags: Mapping[str, str] | None = None,
-    progress: Mapping[str, Progress] | None = None,
+    standing: Standing | None = None,
 ) -> Brief:
-    """The brief of a release as it stands; `progress` maps a ring to how far its wave is.
+    """The brief of a release as it stands; `standing` says how far it is, nothing of it when it is not given.
 
     The same arguments give the same bytes, so that an update that changes nothing can be told.
     """
     name = f"{cut.product.product} {cut.commit.version}"
     tenants = sum(len(wave.tenants) for wave in plan.waves)
+    now = standing or Standing()
     head, *rest = messages(
         [
             header(f"{escaped(name)} goes to {tenants} {'tenant' if tenants == 1 else 'tenants'}"),
             context(
                 f"release `{cut.release}` · commit `{cut.commit.commit[:12]}` · artifact `{artifact.digest[7:19]}`"
             ),
-            *_waves(cut, plan, progress or {}),
+            *sections(f"*Where it stands.* {escaped(now.said)}"),
+            *_waves(cut, plan, now),
             *_care(cut, fragments, approved_by, flags or {}),
             divider(),
             *_changes(cut, fragments),  # last: only this grows without bound, and what overflows goes to the thread
@@ -73,12 +74,12 @@ def _changes(cut: Cut, fragments: Sequence[Fragment]) -> Iterator[Block]:
         )
 
 
-def _waves(cut: Cut, plan: Plan, progress: Mapping[str, Progress]) -> Iterator[Block]:
+def _waves(cut: Cut, plan: Plan, standing: Standing) -> Iterator[Block]:
     watch = {ring.name: ring.watch for ring in cut.product.rings}
     for number, wave in enumerate(plan.waves, 1):
-        state = progress.get(wave.ring, "planned")
+        state = standing.rings.get(wave.ring, "planned")
         title = f"{_MARKS[state]} *Wave {number}: {wave.ring}* · {state} · watched {_spoken(watch[wave.ring])}"
-        yield from sections(f"{title}\n{_tenants(wave)}")
+        yield from sections(f"{title}\n{_named(wave.tenants)}{_back(wave, standing)}")
     left_out = [f"• {one.tenant} {escaped(one.reason)}" for one in plan.placements if one.place != "wave"]
     if left_out:
         more = [f"• and {len(left_out) - _NAMED} more"] if len(left_out) > _NAMED else []
@@ -90,9 +91,17 @@ def _spoken(seconds: int) -> str:
     return next(f"{seconds // size}{unit}" for unit, size in (("h", 3600), ("m", 60), ("s", 1)) if seconds % size == 0)
 
 
-def _tenants(wave: Wave) -> str:
-    named = ", ".join(wave.tenants[:_NAMED])
-    return f"{named} and {len(wave.tenants) - _NAMED} more" if len(wave.tenants) > _NAMED else named
+def _named(tenants: Sequence[str]) -> str:
+    named = ", ".join(tenants[:_NAMED])
+    return f"{named} and {len(tenants) - _NAMED} more" if len(tenants) > _NAMED else named
+
+
+def _back(wave: Wave, standing: Standing) -> str:
+    """Who of the wave is back, where others of it are not."""
+    back = [tenant for tenant in wave.tenants if tenant in standing.back]
+    if not back or standing.rings.get(wave.ring) == "rolled back":
+        return ""
+    return f"\n{_MARKS['rolled back']} back on the version before: {_named(back)}"
 
 
 def _care(

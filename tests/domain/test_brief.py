@@ -8,6 +8,7 @@ from stationmaster.domain.brief import Brief, brief, flag_states
 from stationmaster.domain.fragments import Fragment
 from stationmaster.domain.plan import Plan, plan
 from stationmaster.domain.product import Product
+from stationmaster.domain.progress import Standing
 from stationmaster.domain.tenants import Directory, Tenant
 
 ARTIFACT = Artifact(digest=f"sha256:{'ab' * 32}", size=1)
@@ -84,9 +85,21 @@ def test_support_reads_the_internal_section_too() -> None:
 
 
 def test_progress_is_shown_wave_by_wave() -> None:
-    said = written(brief(cut(), ARTIFACT, planned(), progress={"pilot": "done", "general": "now"}))
+    now = Standing({"pilot": "done", "general": "now"}, said="Under <way>.")
+    said = written(brief(cut(), ARTIFACT, planned(), standing=now))
+    assert "*Where it stands.* Under &lt;way&gt;." in said
     assert "✓ *Wave 1: pilot* · done" in said
     assert "▶ *Wave 2: general* · now" in said
+
+
+def test_who_of_a_wave_is_back_is_named_where_others_are_not() -> None:
+    held = Standing({"pilot": "held", "general": "planned"}, back=("t00001",))
+    said = written(brief(cut(), ARTIFACT, planned(), standing=held))
+    assert "‖ *Wave 1: pilot* · held · watched 90s\nt00000, t00001\n↩ back on the version before: t00001" in said
+    back = Standing({"pilot": "rolled back", "general": "planned"}, back=("t00000", "t00001"))
+    said = written(brief(cut(), ARTIFACT, planned(), standing=back))
+    assert "↩ *Wave 1: pilot* · rolled back · watched 90s\nt00000, t00001" in said
+    assert "back on the version before" not in said
 
 
 def test_nothing_in_a_commit_calls_the_channel() -> None:

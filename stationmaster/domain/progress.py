@@ -1,0 +1,95 @@
+"""How far a release is with each ring of its plan, read from its entries. It decides nothing and tells nobody."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from stationmaster.domain.entries import Entry
+from stationmaster.domain.orders import in_force
+from stationmaster.domain.plan import Plan, Wave
+
+Progress = Literal["planned", "now", "done", "held", "rolled back"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Each ring of the plan, who is back on the version before, and the whole of it in a sentence."""
+
+    rings: Mapping[str, Progress] = field(default_factory=dict)
+    back: tuple[str, ...] = ()
+    said: str = "Planned; nobody has it yet."
+
+    @property
+    def whole(self) -> Progress:
+        """The release in one word."""
+        words = set(self.rings.values())
+        if "held" in words or ("rolled back" in words and words & {"now", "done"}):
+            return "held"
+        if words and words <= {"done"}:
+            return "done"
+        return "rolled back" if "rolled back" in words else "now" if words & {"now", "done"} else "planned"
+
+    def fact(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"rings": dict(self.rings), "back": list(self.back), "said": self.said}
+
+
+def standing(plan: Plan, entries: Iterable[Entry], *, begins: str | None = None) -> Standing:
+    """Where the release of these entries (all of it, in order) is. `begins` is a ring whose wave begins now, of which
+    the ledger does not know yet.
+    """
+    known = list(entries)
+    last = {entry.subject: entry for entry in known if entry.step in {"deployed", "rolled_back"}}
+    back = frozenset(tenant for tenant, entry in last.items() if entry.step == "rolled_back")
+    rings = {wave.ring: _ring(wave, known, last, back) for wave in plan.waves}
+    if rings.get(begins or "") == "planned":
+        rings[str(begins)] = "now"
+    return Standing(rings, tuple(sorted(back)), _said(known, rings, back))
+
+
+def _ring(wave: Wave, entries: Sequence[Entry], last: Mapping[str, Entry], back: Collection[str]) -> Progress:
+    reached = {tenant for tenant in wave.tenants if tenant in last}
+    if reached & set(back):
+        return "held" if reached - set(back) else "rolled back"
+    if not reached:
+        return "planned"
+    if _index(entries, "held", wave.ring) > max(_index(entries, "started"), _index(entries, "promoted", wave.ring)):
+        return "held"
+    went_back = max((e.index for e in entries if e.step == "rolled_back" and e.subject in reached), default=-1)
+    promoted = max(_index(entries, "promoted", wave.ring), _index(entries, "released"))
+    return "done" if promoted > went_back else "now"
+
+
+def _index(entries: Sequence[Entry], step: str, subject: str | None = None) -> int:
+    """Where the last such entry is; -1 when there is none."""
+    return max((e.index for e in entries if e.step == step and subject in {None, e.subject}), default=-1)
+
+
+def _said(entries: Sequence[Entry], rings: Mapping[str, Progress], back: Collection[str]) -> str:
+    last = {entry.step: entry.index for entry in entries}
+    order = in_force(entries)
+    if order == "rollback":
+        return "It is going back to the version before."
+    if last.get("restored", -1) > last.get("deployed", -1):
+        return f"Rolled back: nobody is on it any more, {_count(back)} back on the version before. Changes on hold."
+    if order == "abort":
+        return "Given up; nothing further happens."
+    if back:
+        return f"Held: {_count(back)} back on the version before, others keep it. A person decides."
+    if "released" in last:
+        return "Released: every tenant of the plan has it."
+    return _of_rings(rings)
+
+
+def _of_rings(rings: Mapping[str, Progress]) -> str:
+    places = {ring: f"wave {number} of {len(rings)} ({ring})" for number, ring in enumerate(rings, 1)}
+    for word, said in (("held", "Held at {}. A person decides."), ("now", "Under way: {} is watched.")):
+        for ring, progress in rings.items():
+            if progress == word:
+                return said.format(places[ring])
+    done = sum(progress == "done" for progress in rings.values())
+    return f"{done} of {len(rings)} waves done." if done else "Planned; nobody has it yet."
+
+
+def _count(tenants: Collection[str]) -> str:
+    return f"{len(tenants)} {'tenant is' if len(tenants) == 1 else 'tenants are'}"
