@@ -5,7 +5,7 @@ its map; this keeps no state and decides nothing about who moves when.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, Field
@@ -116,12 +116,12 @@ class SandboxTarget(BaseModel):
         """Where each tenant is sent: instance and colour."""
         return {tenant: place(name) for tenant, name in self._client.routes().items()}
 
-    def running(self, version: str = "/version") -> tuple[Running, ...]:
-        """What runs, by asking each process now."""
+    def running(self, version: str = "/version", of: Collection[str] | None = None) -> tuple[Running, ...]:
+        """What runs, in all instances or in those named, by asking each process now."""
         units = self._client.units()
         return tuple(
             self._asked(instance, colour, pid, version)
-            for instance in self.instances
+            for instance in (self.instances if of is None else sorted(of))
             for colour in COLOURS
             if (unit := units.get(backend(instance, colour))) and (pid := unit.pid)
         )

@@ -1,53 +1,146 @@
-"""Leads the tenants of a release that is given up back to what they ran before, which still runs beside it.
+"""Leads tenants back from a release to what they ran before: routes first; what does not run any more is started.
 
-Routes only: nothing is built, started or migrated. The schema stays expanded; stage has proved that the version before
-works on it.
+Nothing is built, tested or migrated: what runs before was verified before, and stage proved it on the schema.
 """
 
-from stationmaster.blocks.instances import COLOURS, Colour, NothingRunsError
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from stationmaster.blocks.instances import Colour, NothingRunsError, backend
 from stationmaster.blocks.leg import Leg
-from stationmaster.blocks.serving import product_at
-from stationmaster.domain.entries import RUNS, Entry
+from stationmaster.blocks.serving import product_at, start_instance
+from stationmaster.blocks.tally import Tally
+from stationmaster.domain.calendar import window
+from stationmaster.domain.entries import Entry
+from stationmaster.domain.errors import OutsideError, StationmasterError
+from stationmaster.domain.rollback import NotProvedError, Order, in_scope, proved
 
 
-def route_back(leg: Leg) -> list[str]:
-    """The tenants that were led back. Repeating it leads back those that are left.
+@dataclass(frozen=True)
+class _Group:
+    """Tenants that go the same way: off one instance's new version, to one artifact."""
+
+    instance: str
+    left: Colour  # where they are
+    before: Entry  # what they ran before; the artifact is the same for all
+    tenants: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        return str(self.before.fact["digest"])
+
+    @property
+    def commit(self) -> str:
+        return str(self.before.fact["commit"])
+
+
+@dataclass(frozen=True)
+class _Led:
+    """A group whose routes are back: on which colour, and since when in milliseconds since the epoch."""
+
+    group: _Group
+    colour: Colour
+    routed_ms: int
+
+
+def tenants_of(leg: Leg, order: Order) -> list[str]:
+    """Who goes back now: with the scope release those whose window is open, and everybody if it must be at once."""
+    tenants = in_scope(leg.release, order.scope, order.tenants, leg.tools.ledger.running())
+    if order.scope != "release" or order.now:
+        return list(tenants)
+    known = {tenant.id: tenant for tenant in leg.tools.tenants.read().tenants}
+    return [name for name in tenants if name in known and window(known[name], leg.tools.now()).open]
+
+
+def lead_back(leg: Leg, tenants: Collection[str]) -> list[str]:
+    """The tenants that were led back from the leg's release. Repeating it leads back those that are left; one that
+    cannot go back keeps nobody else from it.
 
     Raises:
-        NothingRunsError: the version before does not run beside it any more; that tenant stays where it is.
+        NothingRunsError: a tenant ran nothing before; it stays.
+        NotProvedError: nobody proved the version before on the schema; it stays.
+        StationmasterError: what an instance that has to be started again raises.
     """
-    mine = {tenant: entry for tenant, entry in leg.tools.ledger.running().items() if entry.release == leg.release}
-    moved = sorted(tenant for tenant, entry in mine.items() if entry.step == "deployed")
-    for tenant in moved:
-        before = _before(leg, tenant, mine[tenant])
-        instance, colour = mine[tenant].fact["instance"], _other(mine[tenant].fact["colour"])
-        if before is None or _digest(leg, mine[tenant], instance, colour) != before.fact["digest"]:
-            what = before.fact["version"] if before else "a version before"
-            raise NothingRunsError(
-                f"{what} does not run beside {leg.release}, so {tenant} stays on it",
-                hint="start a release of the version you want",
-            )
-        leg.tools.target.shift([tenant], instance, colour, leg.fence)
-        fact = {name: before.fact[name] for name in ("version", "digest", "commit")}
-        inputs = {"digest": before.fact["digest"], "undone": mine[tenant].index}
-        leg.record("rolled_back", inputs, {**fact, "instance": instance, "colour": colour}, subject=tenant)
-    return moved
+    led: list[_Led] = []
+    failed: list[StationmasterError] = []
+    for group, colour in _warm_first(leg, _groups(leg, tenants, failed)):
+        try:
+            led.append(_lead(leg, group, colour))
+        except StationmasterError as error:
+            failed.append(error)
+    _record(leg, led)
+    if failed:
+        raise failed[0]
+    return sorted(tenant for one in led for tenant in one.group.tenants)
 
 
-def _digest(leg: Leg, deployed: Entry, instance: str, colour: Colour) -> str | None:
-    """What runs there, by its own word."""
-    asked = product_at(leg, deployed.fact["commit"]).service.version
-    return next(
-        (o.digest for o in leg.tools.target.running(asked) if (o.instance, o.colour) == (instance, colour)), None
+def _lead(leg: Leg, group: _Group, warm: Colour | None) -> _Led:
+    _must_be_proved(leg, group)
+    to = warm or start_instance(leg, product_at(leg, group.commit).service, group.digest, group.instance)
+    leg.tools.target.shift(group.tenants, group.instance, to, leg.fence)
+    return _Led(group, to, round(leg.tools.now().timestamp() * 1000))
+
+
+def _groups(leg: Leg, tenants: Collection[str], failed: list[StationmasterError]) -> list[_Group]:
+    """Who goes where. Tenants that ran nothing before are in no group."""
+    running, before = leg.tools.ledger.running(), leg.tools.ledger.running(without=leg.release)
+    new = sorted(set(tenants) - set(before))
+    if new:
+        failed.append(_stays(leg, new))
+    ways: dict[tuple[str, Colour, str], list[str]] = {}
+    for tenant in sorted(set(tenants) & set(before)):
+        at = running[tenant].fact
+        ways.setdefault((at["instance"], at["colour"], before[tenant].fact["digest"]), []).append(tenant)
+    return [_Group(way[0], way[1], before[names[0]], tuple(names)) for way, names in ways.items()]
+
+
+def _stays(leg: Leg, tenants: list[str]) -> NothingRunsError:
+    return NothingRunsError(
+        f"{', '.join(tenants)} ran nothing before {leg.release}, so they stay on it",
+        hint="start a release of the version you want",
     )
 
 
-def _before(leg: Leg, tenant: str, deployed: Entry) -> Entry | None:
-    """What the tenant ran before this release reached it; None for one that is new."""
-    history = [entry for step in RUNS for entry in leg.tools.ledger.history(step, tenant)]
-    earlier = [one for one in history if one.index < deployed.index and one.release != leg.release]
-    return max(earlier, key=lambda one: one.index, default=None)
+def _warm_first(leg: Leg, groups: list[_Group]) -> list[tuple[_Group, Colour | None]]:
+    """Each group with the colour on which its version before still runs; those that have one come first."""
+    if not groups:
+        return []
+    asked = product_at(leg, groups[0].commit).service.version
+    answers = leg.tools.target.running(asked, of={group.instance for group in groups})
+    runs = {(one.instance, one.digest): one.colour for one in answers}
+    found = [(group, runs.get((group.instance, group.digest))) for group in groups]
+    return sorted(found, key=lambda each: each[1] is None)
 
 
-def _other(colour: str) -> Colour:
-    return next(one for one in COLOURS if one != colour)
+def _must_be_proved(leg: Leg, group: _Group) -> None:
+    schema = _schema(leg, group.instance)
+    staged = leg.tools.ledger.every("staged")
+    if schema is not None and not proved(staged, group.digest, schema):
+        raise NotProvedError(group.tenants, group.before.fact["version"], schema)
+
+
+def _schema(leg: Leg, instance: str) -> str | None:
+    """The schema that an instance's database has; None when it has none. A database that does not answer has the one
+    that the ledger says: whoever changes it records it, or is the release that goes back, which stage proved too.
+    """
+    if instance not in leg.tools.database.databases:
+        return None
+    try:
+        return ",".join(leg.tools.database.revision(instance))
+    except OutsideError:
+        history = leg.tools.ledger.history("expanded", instance)
+        return ",".join(history[-1].fact["after"]) if history else None
+
+
+def _record(leg: Leg, led: list[_Led]) -> None:
+    """What is known once the routes are back: when they were, and when the last request ended on the version left."""
+    left = {tenant: backend(one.group.instance, one.group.left) for one in led for tenant in one.group.tenants}
+    last_ms = Tally(left).last_request(leg.tools) if led else None
+    running = leg.tools.ledger.running()
+    for one in led:
+        for tenant in one.group.tenants:
+            fact = {name: one.group.before.fact[name] for name in ("version", "digest", "commit")}
+            place = {"instance": one.group.instance, "colour": one.colour, "left": one.group.left}
+            inputs = {"digest": one.group.digest, "undone": running[tenant].index}
+            measured = {"routed_ms": one.routed_ms, "last_ms": last_ms}
+            leg.record("rolled_back", inputs, {**fact, **place, **measured}, subject=tenant)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,16 @@ from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.entries import Draft, Entry
 from stationmaster.domain.errors import OutsideError, RefusedError, WaitingError
 from stationmaster.domain.orders import ORDERS, in_force
+from stationmaster.domain.release import UnknownReleaseError
 from stationmaster.domain.request import ReleaseRequest
 from stationmaster.domain.stages import Stage, has_reached
 from stationmaster.ledger.leases import Lease, LeaseHeldError, LeaseLostError
 
 _LEASE = 30  # seconds; renewed at a third of it
+WAY_BACK = "rollback"  # how the holder's name of a leg begins that leads a release back
+_ON_ITS_WAY = 120.0  # seconds that such a leg is given to arrive
+_PATIENCE = 3.0  # seconds that any other leg is given to see that its release goes back
+_LOOK = 0.2  # seconds between looks at a lease that somebody else holds
 
 
 class ReleaseAbortedError(RefusedError):
@@ -160,15 +166,39 @@ class Leg:
         self.tools.source.export(commit, path)
         return path
 
+    def discard(self, name: str) -> None:
+        """Remove an export and what a guest wrote into it, so that a disk it filled has room for others again."""
+        _remove(self.folder(name) / "export")
+
 
 @contextmanager
-def on_duty(tools: Toolbox, request: ReleaseRequest, holder: str, *, back: bool = False) -> Iterator[Leg]:
-    """Hold the release's lease for as long as the block lasts; `back` for the way back, which no order stops.
+def on_duty(tools: Toolbox, request: ReleaseRequest, holder: str) -> Iterator[Leg]:
+    """Hold the release's lease for as long as the block lasts.
 
     Raises:
         LeaseHeldError: another leg works on the release; it says which, and until when it holds.
     """
-    lease = _take(tools, request.id, holder)
+    with _kept(tools, request, _take(tools, request.id, holder), back=False) as leg:
+        yield leg
+
+
+@contextmanager
+def way_back(tools: Toolbox, release: str, holder: str, starter: str = "") -> Iterator[Leg]:
+    """Hold the lease of a release that goes back or was given up: no order stops this leg. Whoever works on it is
+    taken over from after a moment: its epoch is over then, so it touches nothing more.
+
+    Raises:
+        UnknownReleaseError: the release never began.
+        LeaseHeldError: another leg leads it back, and has not arrived after a long while.
+    """
+    request = first_request(tools, release, starter or holder)
+    with _kept(tools, request, _take_over(tools, release, f"{WAY_BACK}, {holder}"), back=True) as leg:
+        yield leg
+
+
+@contextmanager
+def _kept(tools: Toolbox, request: ReleaseRequest, lease: Lease, *, back: bool) -> Iterator[Leg]:
+    """The leg with this lease, which a thread renews; given back at the end."""
     lost, done = threading.Event(), threading.Event()
     keeper = threading.Thread(target=_keep, args=(tools, lease, lost, done), daemon=True, name="lease")
     keeper.start()
@@ -181,6 +211,18 @@ def on_duty(tools: Toolbox, request: ReleaseRequest, holder: str, *, back: bool 
             tools.ledger.give_back(lease)
 
 
+def first_request(tools: Toolbox, release: str, starter: str) -> ReleaseRequest:
+    """What the release was asked for as, for a leg that `starter` begins.
+
+    Raises:
+        UnknownReleaseError: it never began.
+    """
+    for entry in tools.ledger.entries(release):
+        if entry.step == "started":
+            return ReleaseRequest.model_validate({**entry.fact, "id": release, "starter": starter})
+    raise UnknownReleaseError(release)
+
+
 def _take(tools: Toolbox, release: str, holder: str) -> Lease:
     """A holder that died does not hold, as far as this machine can tell; elsewhere its lease runs out."""
     try:
@@ -189,6 +231,23 @@ def _take(tools: Toolbox, release: str, holder: str) -> Lease:
         if not is_gone(held.holder):
             raise
         return tools.ledger.take_lease(release, holder, tools.now(), seconds=_LEASE, instead_of=held.holder)
+
+
+def _take_over(tools: Toolbox, release: str, holder: str) -> Lease:
+    """Whoever works on it sees the order that was given and ends by itself; a long act in the middle is not awaited.
+    Another leg on its way back is given time to arrive.
+    """
+    began = tools.now()
+    while True:
+        try:
+            return _take(tools, release, holder)
+        except LeaseHeldError as held:
+            back = held.holder.startswith(WAY_BACK)
+            if tools.now() >= began + timedelta(seconds=_ON_ITS_WAY if back else _PATIENCE):
+                if back:
+                    raise
+                return tools.ledger.take_lease(release, holder, tools.now(), seconds=_LEASE, instead_of=held.holder)
+        tools.sleep(_LOOK)
 
 
 def _keep(tools: Toolbox, lease: Lease, lost: threading.Event, done: threading.Event) -> None:

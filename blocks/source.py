@@ -12,12 +12,15 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
+from stationmaster.blocks import space
 from stationmaster.blocks.git import Git, SourceUnreachableError, shown
 from stationmaster.blocks.mirror import fetch
 from stationmaster.domain.artifact import Change, Commit
 from stationmaster.domain.errors import InputError, nearest
 
+_OUTSIDE = (OSError, SourceUnreachableError, space.NoSpaceError)
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{40,64})\b", re.MULTILINE)
 _PEOPLE = "%an <%ae>%x00%cn <%ce>%x00%(trailers:key=Co-authored-by,valueonly,unfold,separator=%x1f)"
 _LOG = f"--format=%H%x00%ct%x00%s%x00{_PEOPLE}"
 
@@ -74,6 +77,11 @@ class GitRepository(BaseModel):
         listed = self._git.text("log", "--reverse", "--date-order", _LOG, until, *(f"^{one}" for one in since))
         return tuple(_change(line)[0] for line in listed.split("\n") if line)
 
+    def reverts(self, since: tuple[str, ...], until: str) -> frozenset[str]:
+        """Commits that a commit in `until` and in none of `since` takes back, by the words that git itself writes."""
+        said = self._git.text("log", "--format=%B", until, *(f"^{one}" for one in since))
+        return frozenset(_REVERTS.findall(said))
+
     def added(self, since: tuple[str, ...], until: str, folder: str) -> tuple[str, ...]:
         """Files under `folder` that exist at `until` and at none of `since`."""
         there = self._files(until, folder)
@@ -104,17 +112,21 @@ class GitRepository(BaseModel):
         """The commit's files, and nothing else, in the folder `into`, which is created. Each has the commit's time.
 
         Raises:
+            NoSpaceError: they do not fit; nothing stays.
             UnsafeTreeError: a path or a link leads out of `into`; nothing stays.
         """
         into.mkdir(parents=True)
         try:
-            with tempfile.TemporaryDirectory(prefix="stm-index-") as index:
+            with tempfile.TemporaryDirectory(prefix=".index-", dir=into.parent) as index:
                 place = {"GIT_INDEX_FILE": f"{index}/index", "GIT_WORK_TREE": str(into.absolute())}
                 self._git.text("read-tree", commit, **place)
                 self._git.text("checkout-index", "--all", **place)
             _settle(into, int(self._git.text("log", "-1", "--format=%ct", commit)))
         except BaseException as error:
             shutil.rmtree(into)
+            needed = self._size(commit)
+            if isinstance(error, _OUTSIDE) and space.was_short(into, needed=needed):
+                raise space.no_space(f"the files of commit {commit[:12]}", into, needed) from error
             if isinstance(error, SourceUnreachableError) and "invalid path" in error.message:
                 raise UnsafeTreeError(f"commit {commit[:12]} has a path that leads out: {error.message}") from None
             raise
@@ -141,6 +153,12 @@ class GitRepository(BaseModel):
         tags = self._git.text(*listing, "refs/tags/v[0-9]*").splitlines()
         described = self._git.bytes("describe", "--tags", "--abbrev=12", "--match", "v[0-9]*", commit) or b""
         return (tags[0] if tags else described.decode().strip()).removeprefix("v") or f"0.0.0-g{commit[:12]}"
+
+    def _size(self, commit: str) -> int:
+        """Bytes of all files of a commit; 0 when git cannot tell."""
+        listed = (self._git.bytes("ls-tree", "-r", "-l", "-z", commit) or b"").decode(errors="replace").split("\0")
+        sizes = (row.partition("\t")[0].rpartition(" ")[2] for row in listed)
+        return sum(int(size) for size in sizes if size.isdecimal())
 
     def _files(self, commit: str, folder: str) -> set[str]:
         return {*self._git.text("ls-tree", "-r", "-z", "--name-only", commit, f"{folder}/").split("\0")} - {""}

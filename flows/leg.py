@@ -8,17 +8,22 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from stationmaster.blocks.holder import this_process
-from stationmaster.blocks.leg import Leg, ReleaseAbortedError, on_duty
+from stationmaster.blocks.leg import Leg, ReleaseAbortedError, ReleaseGoingBackError, on_duty, way_back
+from stationmaster.blocks.ordering import give_order
 from stationmaster.blocks.secrecy import mask_of
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError, OutsideError, StationmasterError, WaitingError
-from stationmaster.domain.request import ReleaseRequest
+from stationmaster.domain.request import ReleaseRequest, RollbackRequest
+from stationmaster.domain.rollback import Order
 from stationmaster.domain.stages import CLOSED, fold
+from stationmaster.domain.story import sentence
 from stationmaster.ledger.leases import LeaseLostError
 from stationmaster.tasks.close import WaveHeldError
 
-NAMES = {"window": "WaitingForWindow", "approval": "WaitingForApproval"}
+NAMES = {"window": "WaitingForWindow", "approval": "WaitingForApproval", "person": "Paused"}
+GOING_BACK = "GoingBack"
+BACK = {"restored": "RolledBack", "contained": "Contained"}
 _PAUSES = (1.0, 4.0, 15.0)  # seconds between tries to say how a leg ended, while the ledger is away
 
 
@@ -38,18 +43,56 @@ def conduct(tools: Toolbox, request: ReleaseRequest, holder: str, runbook: Calla
     """
     with on_duty(tools, request, holder) as leg:
         known = tools.ledger.entries(request.id)
-        if fold(known) in CLOSED:
+        stage = fold(known)
+        if stage in CLOSED:
             return Completed(message=f"{request.id} is over already")
+        if stage == "rolling_back":
+            return Completed(name=GOING_BACK, message=f"{request.id} goes back to the version before")
         _must_be_the_same(request, known)
         if not known:
             tools.signer.people().starter(request.starter)
         leg.observe("started", request.model_dump(exclude={"id", "starter"}), starter=request.starter)
-        return _run(leg, runbook)
+        return _run(leg, runbook, lambda: Completed(name="Released", message=f"{request.id} runs for its whole plan"))
+
+
+def go_back(tools: Toolbox, request: RollbackRequest, holder: str, undo: Callable[[Leg, Order], None]) -> State[None]:
+    """Run one leg of a rollback. The order is in the ledger before the lease is taken: a leg under way sees it and
+    ends, and one in the middle of a long act is taken over from.
+
+    Raises:
+        UnknownReleaseError, NothingToRollBackError, RollbackOfRollbackError, NotOnReleaseError: nothing is recorded.
+    """
+    order = give_order(tools, request)
+    with way_back(tools, request.release, holder, request.starter) as leg:
+        if fold(tools.ledger.entries(request.release)) != "rolling_back":
+            return _back(leg)  # somebody else was faster
+        leg.observe("started", leg.request.model_dump(exclude={"id", "starter"}), starter=request.starter)
+        return _run(leg, lambda leg: undo(leg, order), lambda: _back(leg))
+
+
+def order_of(tools: Toolbox, request: ReleaseRequest) -> RollbackRequest:
+    """The rollback of the release that was decided last, as a request: asked for again, it is the same."""
+    order = Order.from_fact(tools.ledger.about(request.id, ["rollback"])[0].fact)
+    return RollbackRequest(
+        release=request.id, product=request.product, scope=order.scope, tenants=order.tenants, now=order.now,
+        reason=order.reason, starter=request.starter,
+    )  # fmt: skip
+
+
+def went_back(ended: State[None]) -> State[None]:
+    """How a release ends whose rollback ended so: it failed, whatever became of the way back."""
+    return Failed(name=ended.name, message=ended.message)
 
 
 def this_run() -> str:
     """Who works on the release, for whoever finds it taken."""
     return this_process(f"flow run {runtime.flow_run.id}")
+
+
+def _back(leg: Leg) -> State[None]:
+    """How the rollback ended, in words."""
+    ended = leg.tools.ledger.about(leg.release, BACK)[-1]
+    return Completed(name=BACK[ended.step], message=sentence(ended))
 
 
 def _must_be_the_same(request: ReleaseRequest, known: list[Entry]) -> None:
@@ -66,7 +109,7 @@ def _must_be_the_same(request: ReleaseRequest, known: list[Entry]) -> None:
         )
 
 
-def _run(leg: Leg, runbook: Callable[[Leg], None]) -> State[None]:
+def _run(leg: Leg, runbook: Callable[[Leg], None], done: Callable[[], State[None]]) -> State[None]:
     try:
         runbook(leg)
     except WaitingError as wait:
@@ -74,6 +117,8 @@ def _run(leg: Leg, runbook: Callable[[Leg], None]) -> State[None]:
         return Completed(name=NAMES.get(wait.waiting_for, "Waiting"), message=wait.message)
     except ReleaseAbortedError as aborted:
         return Completed(name="Aborted", message=aborted.message)
+    except ReleaseGoingBackError as going:
+        return Completed(name=GOING_BACK, message=going.message)
     except WaveHeldError as held:  # recorded where it was decided
         return Failed(name="Held", message=held.message)
     except LeaseLostError:
@@ -81,7 +126,7 @@ def _run(leg: Leg, runbook: Callable[[Leg], None]) -> State[None]:
     except Exception as error:
         _record_failure(leg, error)
         raise
-    return Completed(name="Released", message=f"{leg.release} runs for every tenant of its plan")
+    return done()
 
 
 def _record_failure(leg: Leg, error: Exception) -> None:

@@ -4,14 +4,18 @@ Each line is an act in `tasks/`; each act answers from the ledger when it was do
 anywhere goes on by running this again.
 """
 
+from typing import cast
+
 from prefect import flow
 from prefect.client.schemas.objects import State
 
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.toolbox import load
 from stationmaster.domain.request import ReleaseRequest
+from stationmaster.domain.rollback import of_breach
 from stationmaster.domain.tenants import STAGE
-from stationmaster.flows.leg import conduct, this_run
+from stationmaster.flows.leg import GOING_BACK, conduct, order_of, this_run, went_back
+from stationmaster.flows.rollback import rollback
 from stationmaster.tasks.approval import require_approval
 from stationmaster.tasks.brief import require_fragment, send_brief
 from stationmaster.tasks.build import build
@@ -21,8 +25,10 @@ from stationmaster.tasks.checks import run_checks
 from stationmaster.tasks.close import close, promote
 from stationmaster.tasks.cut import cut
 from stationmaster.tasks.deploy import deploy, publish_flags, shift
+from stationmaster.tasks.hold import refuse_held
 from stationmaster.tasks.migrations import expand, lint
 from stationmaster.tasks.plan import make_plan
+from stationmaster.tasks.rollback import route_back
 from stationmaster.tasks.stage import stage
 
 
@@ -33,11 +39,16 @@ def release(request: ReleaseRequest) -> State[None]:
     Args:
         request: What to release. Starting the same release again goes on where it stopped.
     """
-    return conduct(load(request.product), request, this_run(), runbook)
+    tools = load(request.product)
+    ended = conduct(tools, request, this_run(), runbook)
+    if ended.name == GOING_BACK:
+        ended = went_back(cast("State[None]", rollback(order_of(tools, request), return_state=True)))
+    return ended
 
 
 def runbook(leg: Leg) -> None:
     this = cut(leg)
+    refuse_held(leg, this)
     require_fragment(leg, this)
     artifact = build(leg, this)
     run_checks(leg, this, artifact)
@@ -60,6 +71,8 @@ def runbook(leg: Leg) -> None:
         colours = {instance: deploy(leg, this, artifact, instance) for instance in wave.instances}
         shift(leg, this, artifact, wave, colours)
         verdict = watch(leg, this, artifact, wave)
+        if verdict.verdict == "rollback":
+            route_back(leg, of_breach(verdict))  # the routes first; flow `rollback` does the rest
         promote(leg, artifact, wave, verdict)
 
     close(leg, this, artifact, plan)

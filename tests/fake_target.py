@@ -1,7 +1,7 @@
 """A deploy target in memory, and what is seen of it: its counters and the answers of what it runs."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,8 +98,9 @@ class FakeTarget:
     def routes(self) -> dict[str, Place]:
         return dict(self.where)
 
-    def running(self, version: str = "/version") -> tuple[Running, ...]:
-        return tuple(self._running(place, found, version) for place, found in sorted(self.runs.items()))
+    def running(self, version: str = "/version", of: Collection[str] | None = None) -> tuple[Running, ...]:
+        asked = [(place, found) for place, found in sorted(self.runs.items()) if of is None or place[0] in of]
+        return tuple(self._running(place, found, version) for place, found in asked)
 
     def endpoint(self, instance: str, colour: str) -> FakeEndpoint:
         def answer(request: httpx.Request) -> httpx.Response:

@@ -27,9 +27,10 @@ from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.approval import statement
 from stationmaster.domain.entries import OBSERVED, Draft, Entry
 from stationmaster.domain.release import Status, status
-from stationmaster.domain.request import ReleaseRequest
-from stationmaster.flows.leg import conduct
+from stationmaster.domain.request import ReleaseRequest, RollbackRequest
+from stationmaster.flows.leg import GOING_BACK, conduct, go_back, order_of, went_back
 from stationmaster.flows.release import runbook
+from stationmaster.flows.rollback import undo
 from stationmaster.ledger.store import Ledger
 from tests.fake_target import FakeMetrics, FakeTarget
 from tests.fakes import FakeChat, FakeClock, FakeDatabase, FakeSource
@@ -166,10 +167,22 @@ class World:
         return commit
 
     def start(self, release: str = "r2", ref: str = "v2", starter: str = "ana") -> State[None]:
-        """One leg, by a process of its own."""
+        """One run of the flow `release`, by a process of its own: a leg, and the way back if it comes to that."""
         self.legs += 1
         request = ReleaseRequest(id=release, product="shop", ref=ref, starter=starter)
-        return conduct(self.tools, request, f"test {self.legs}", runbook)
+        ended = conduct(self.tools, request, f"test {self.legs}", runbook)
+        if ended.name == GOING_BACK:
+            return went_back(go_back(self.tools, order_of(self.tools, request), f"test {self.legs}", undo))
+        return ended
+
+    def rollback(self, release: str = "r2", *tenants: str, now: bool = False, by: str = "ana") -> State[None]:
+        """The flow `rollback`, by a process of its own; of the whole release when no tenant is named."""
+        self.legs += 1
+        request = RollbackRequest(
+            release=release, product="shop", scope="instance" if tenants else "release", tenants=tenants, now=now,
+            reason="it is bad", starter=by,
+        )  # fmt: skip
+        return go_back(self.tools, request, f"test {self.legs}", undo)
 
     def approve(self, release: str = "r2", who: str = "ben") -> None:
         key, digest = self.keys[who], self.status(release).digest

@@ -1,11 +1,16 @@
 """Who goes back when a release is rolled back, and to what a tenant may go back. It moves nobody."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from stationmaster.domain.canary import Verdict
+from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError, RefusedError, nearest
-from stationmaster.domain.request import Scope
+from stationmaster.domain.request import RollbackRequest, Scope
 
 
 class NothingToRollBackError(RefusedError):
@@ -45,16 +50,6 @@ class NotProvedError(RefusedError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Back:
-    """One tenant's way back: from where it is to what it ran before."""
-
-    tenant: str
-    instance: str
-    deployed: Entry  # where it is
-    before: Entry  # what it ran before
-
-
 def in_scope(release: str, scope: Scope, tenants: Collection[str], running: Mapping[str, Entry]) -> tuple[str, ...]:
     """The tenants that go back, sorted. `running` maps a tenant to the entry that says what it runs.
 
@@ -73,15 +68,18 @@ def in_scope(release: str, scope: Scope, tenants: Collection[str], running: Mapp
     return tuple(sorted(name for name, entry in on.items() if entry.fact["instance"] in instances))
 
 
-def must_be_deployed(release: str, running: Mapping[str, Entry]) -> None:
-    """Return if the release brought some tenant what it runs, or brought it back already.
+def must_be_deployed(release: str, digest: str | None, running: Mapping[str, Entry]) -> None:
+    """Return if some tenant runs what the release brought, or went back from it already. `digest` is its artifact.
 
     Raises:
         NothingToRollBackError: nobody runs it.
-        RollbackOfRollbackError: the tenants came to it by a rollback of a later one.
+        RollbackOfRollbackError: tenants run its artifact only because a later release was rolled back.
     """
     if any(entry.release == release for entry in running.values()):
         return
+    led = [name for name, entry in running.items() if (entry.step, entry.fact["digest"]) == ("rolled_back", digest)]
+    if led:
+        raise RollbackOfRollbackError(release, led)
     raise NothingToRollBackError(
         f"no tenant runs {release}", hint=f"`stationmaster release abort {release} --reason WHY` gives it up"
     )
@@ -90,3 +88,50 @@ def must_be_deployed(release: str, running: Mapping[str, Entry]) -> None:
 def proved(staged: Collection[Entry], digest: str, schema: str) -> bool:
     """Whether stage ran the artifact on that schema. `staged` are the entries of that step, of whatever release."""
     return any([digest, schema] in entry.fact["pairs"] for entry in staged)
+
+
+class Order(BaseModel):
+    """A rollback as it was decided, by a verdict or by a person."""
+
+    model_config = ConfigDict(frozen=True)
+
+    scope: Scope
+    tenants: tuple[str, ...] = Field(description="Who is affected; with the scope release, everybody.")
+    now: bool = Field(default=False, description="Also tenants whose window is closed.")
+    cause: str = Field(description="The verdict's cause, or `person`.")
+    reason: str
+    decided_ms: int = Field(description="When, in milliseconds since the epoch: the end of the tick that decided.")
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What makes it this order and no other."""
+        return {"scope": self.scope, "tenants": sorted(self.tenants), "now": self.now}
+
+    def fact(self) -> dict[str, Any]:
+        """What the ledger keeps."""
+        at = instant(datetime.fromtimestamp(self.decided_ms / 1000, UTC))
+        return {**self.model_dump(), "tenants": list(self.tenants), "decided_at": at}
+
+    @classmethod
+    def from_fact(cls, fact: Mapping[str, Any]) -> "Order":
+        """The order that was recorded."""
+        return cls.model_validate(fact)
+
+
+def of_breach(verdict: Verdict) -> Order:
+    """Those for whom the new version is bad go back, and all on their instances: a rollback at once."""
+    at = verdict.decided_at
+    if verdict.verdict != "rollback" or at is None:
+        raise ValueError(f"{verdict.verdict} is no reason to roll back")
+    ms = round(at.timestamp() * 1000)
+    return Order(
+        scope="instance", tenants=verdict.tenants, cause=verdict.cause or "breach", reason=verdict.reason, decided_ms=ms
+    )
+
+
+def of_person(request: RollbackRequest, at: datetime) -> Order:
+    """What somebody asks for."""
+    return Order(
+        scope=request.scope, tenants=tuple(sorted(request.tenants)), now=request.now, cause="person",
+        reason=request.reason, decided_ms=round(at.timestamp() * 1000),
+    )  # fmt: skip

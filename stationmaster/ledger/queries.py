@@ -32,16 +32,17 @@ def last_of_each(connection: Connection, release: str, steps: Iterable[str]) -> 
     return _read(connection, select(entries).where(_e.index.in_(ends)).order_by(_e.index))
 
 
-def history(connection: Connection, step: str, subject: str) -> list[Entry]:
-    """Every entry of a step about a subject, whatever release wrote it."""
-    return _read(connection, select(entries).where(_e.step == step, _e.subject == subject).order_by(_e.index))
+def history(connection: Connection, step: str, subject: str | None = None) -> list[Entry]:
+    """Every entry of a step, about a subject or about any, whatever release wrote it."""
+    query = select(entries).where(_e.step == step).order_by(_e.index)
+    return _read(connection, query if subject is None else query.where(_e.subject == subject))
 
 
-def latest(connection: Connection, steps: Iterable[str]) -> dict[str, Entry]:
-    """The last entry of any of the steps, per subject."""
+def latest(connection: Connection, steps: Iterable[str], without: str | None = None) -> dict[str, Entry]:
+    """The last entry of any of the steps, per subject; entries of the release `without` left out."""
     found: dict[str, Entry] = {}
     for step in sorted(steps):
-        ends = _ends(step, func.max(_e.index))
+        ends = _ends(step, func.max(_e.index), without)
         for entry in _read(connection, select(entries).where(_e.index.in_(ends))):
             found[entry.subject] = max(entry, found.get(entry.subject, entry), key=lambda each: each.index)
     return found
@@ -58,7 +59,7 @@ def _after(last: Entry, undoing: Iterable[str]) -> Select[tuple[object, ...]]:
     return select(entries).where(later).order_by(_e.index).limit(1)
 
 
-def _ends(step: str, end: ColumnElement[int]) -> Select[tuple[int]]:
+def _ends(step: str, end: ColumnElement[int], without: str | None = None) -> Select[tuple[int]]:
     """The first or last index of each subject of a step. Jumps from subject to subject through the index (SQL has
     no word for that but recursion), where GROUP BY would read every entry of the step that was ever written.
     """
@@ -66,8 +67,8 @@ def _ends(step: str, end: ColumnElement[int]) -> Select[tuple[int]]:
     subjects = first.cte("subjects", recursive=True)
     following = select(func.min(_e.subject)).where(_e.step == step, _e.subject > subjects.c.subject)
     subjects = subjects.union_all(select(following.scalar_subquery()).where(subjects.c.subject.is_not(None)))
-    of_one = select(end).where(_e.step == step, _e.subject == subjects.c.subject).scalar_subquery()
-    return select(of_one).where(subjects.c.subject.is_not(None))
+    mine = (_e.step == step, _e.subject == subjects.c.subject, *(() if without is None else (_e.release != without,)))
+    return select(select(end).where(*mine).scalar_subquery()).where(subjects.c.subject.is_not(None))
 
 
 def _read(connection: Connection, query: Select[tuple[object, ...]]) -> list[Entry]:

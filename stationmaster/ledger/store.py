@@ -95,10 +95,20 @@ class Ledger:
         with reading(self.engine) as connection:
             return queries.begun(connection)
 
-    def running(self) -> dict[str, Entry]:
-        """Tenant to the entry that says what it runs now."""
+    def running(self, without: str | None = None) -> dict[str, Entry]:
+        """Tenant to the entry that says what it runs now; or what it would run `without` a release."""
         with reading(self.engine) as connection:
-            return queries.latest(connection, RUNS)
+            return queries.latest(connection, RUNS, without)
+
+    def latest(self, steps: Iterable[str]) -> dict[str, Entry]:
+        """Subject to the last entry of any of the steps about it."""
+        with reading(self.engine) as connection:
+            return queries.latest(connection, steps)
+
+    def every(self, step: str) -> list[Entry]:
+        """Every entry of a step, in order, whatever it is about."""
+        with reading(self.engine) as connection:
+            return queries.history(connection, step)
 
     def history(self, step: str, subject: str) -> list[Entry]:
         """Every entry of a step about a subject, in order, whatever release wrote it."""

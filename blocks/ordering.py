@@ -1,0 +1,42 @@
+"""Gives the order to roll a release back: checked against what runs, then in the ledger, where every leg sees it.
+
+It moves nobody, and it needs no lease: an order is a fact of its own.
+"""
+
+from stationmaster.blocks.leg import first_request
+from stationmaster.blocks.tally import Tally
+from stationmaster.blocks.toolbox import Toolbox
+from stationmaster.domain.entries import Draft
+from stationmaster.domain.request import RollbackRequest
+from stationmaster.domain.rollback import Order, in_scope, must_be_deployed, of_person
+from stationmaster.domain.stages import fold
+from stationmaster.ledger.leases import Lease
+
+
+def give_order(tools: Toolbox, request: RollbackRequest) -> Order:
+    """The order somebody gives, in force from now on. A release that is back on the version before is left alone.
+
+    Raises:
+        NothingToRollBackError, RollbackOfRollbackError, NotOnReleaseError: nothing is recorded.
+    """
+    first_request(tools, request.release, request.starter)  # else nobody knows the release
+    entries, running = tools.ledger.entries(request.release), tools.ledger.running()
+    order = of_person(request, tools.now())
+    built = next((entry.fact["digest"] for entry in entries if entry.step == "built"), None)
+    if fold(entries) == "rolled_back":
+        return order
+    must_be_deployed(request.release, built, running)
+    in_scope(request.release, order.scope, order.tenants, running)
+    return decide(tools, request.release, order, who=request.starter)
+
+
+def decide(tools: Toolbox, release: str, order: Order, *, lease: Lease | None = None, who: str | None = None) -> Order:
+    """Record the order; the same one given twice is one, as it was given first. With it go the bad requests counted
+    so far, so that those that come from now on can be told.
+    """
+    bad = Tally.of_release(release, tools.ledger.running()).bad(tools)
+    draft = Draft(
+        release=release, step="rollback", inputs=order.inputs, fact={**order.fact(), "bad_before": bad},
+        personal={"who": who} if who else None,
+    )  # fmt: skip
+    return Order.from_fact(tools.ledger.append(draft, tools.now(), lease).fact)

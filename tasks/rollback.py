@@ -1,0 +1,74 @@
+"""The way back: routes first, then flags and what nobody uses any more; every process is asked; support is told."""
+
+from stationmaster.blocks.going_back import lead_back, tenants_of
+from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.ordering import decide
+from stationmaster.blocks.serving import product_at
+from stationmaster.blocks.tally import Tally
+from stationmaster.domain.entries import Entry
+from stationmaster.domain.rollback import Order
+from stationmaster.domain.safe import Safe, safe_after
+from stationmaster.tasks import act
+from stationmaster.tasks.close import DigestMismatchError
+
+
+@act("route back", timeout=600, even_paused=True)
+def route_back(leg: Leg, order: Order) -> None:
+    """Decide, then lead the order's tenants back to what they ran before. First of all acts of a rollback, and the
+    one that `release` calls itself on a breach: the same order decided twice is one.
+    """
+    lead_back(leg, tenants_of(leg, decide(leg.tools, leg.release, order, lease=leg.lease)))
+
+
+@act("flags back", timeout=60)
+def send_flags_back(leg: Leg) -> str:
+    """The flags of the version before when nobody is on the release any more: `back`; else they stay: `kept`."""
+    running, led = leg.tools.ledger.running(), _led_back(leg)
+    if any((entry.release, entry.step) == (leg.release, "deployed") for entry in running.values()) or not led:
+        return "kept"
+    commit = max(led.values(), key=lambda entry: entry.index).fact["commit"]
+    product = product_at(leg, commit)
+    if not product.flags:
+        return "none"
+    leg.tools.flags.publish(leg.tools.source.read(commit, product.flags), product.flags)
+    return "back"
+
+
+@act("retire", timeout=300)
+def retire_left(leg: Leg) -> None:
+    """End what the tenants left, where nobody else is routed to it."""
+    left = {(entry.fact["instance"], entry.fact["left"]) for entry in _led_back(leg).values()}
+    for instance, colour in sorted(left - set(leg.tools.target.routes().values())):
+        leg.tools.target.retire(instance, colour, leg.fence)
+
+
+@act("confirm back", timeout=60)
+def confirm_back(leg: Leg, flags: str) -> Safe:
+    """Ask every process: each tenant that was led back is served by the version before. The figures of the way back."""
+    led, routes = _led_back(leg), leg.tools.target.routes()
+    asked = {entry.fact["commit"]: product_at(leg, entry.fact["commit"]).service.version for entry in led.values()}
+    runs = {
+        (one.instance, one.colour): one.digest
+        for version in set(asked.values())
+        for one in leg.tools.target.running(version)
+        if one.digest
+    }
+    wrong = {t: runs.get(routes[t]) for t, entry in led.items() if runs.get(routes[t]) != entry.fact["digest"]}
+    if wrong:
+        raise DigestMismatchError(next(iter(led.values())).fact["digest"], wrong)
+    bad = Tally.of_release(leg.release, leg.tools.ledger.running()).bad(leg.tools)
+    left = [t for t, e in leg.tools.ledger.running().items() if (e.release, e.step) == (leg.release, "deployed")]
+    return safe_after(leg.tools.ledger.about(leg.release, ["rollback"])[0], led, left, flags, bad)
+
+
+@act("end rollback", timeout=60)
+def end_rollback(leg: Leg, safe: Safe) -> None:
+    """The rollback is over: nobody is on the release any more, or the others keep it and a person decides."""
+    step = "contained" if safe.left else "restored"
+    leg.record(step, {"rollback": safe.order}, safe.fact())
+
+
+def _led_back(leg: Leg) -> dict[str, Entry]:
+    """The tenants that this release was taken back from, each with the entry that says so."""
+    running = leg.tools.ledger.running()
+    return {t: e for t, e in sorted(running.items()) if (e.release, e.step) == (leg.release, "rolled_back")}
