@@ -2,6 +2,7 @@
 
 from stationmaster.blocks.instances import WrongDigestError
 from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.openness import must_be_open
 from stationmaster.blocks.serving import start_instance
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.plan import Wave
@@ -35,6 +36,7 @@ def shift(leg: Leg, cut: Cut, artifact: Artifact, wave: Wave, colours: dict[str,
         inputs = {"digest": artifact.digest, "colour": place[1]}
         new = [tenant for tenant in tenants if not leg.recorded("deployed", inputs, tenant)]
         left = [tenant for tenant in tenants if tenant in new or routes.get(tenant) != place]
+        must_be_open(leg, wave.ring, [tenant for tenant in left if routes.get(tenant) != place])  # much happened since
         leg.tools.target.shift(left, instance, place[1], leg.fence)
         for tenant in new:
             leg.record("deployed", inputs, _fact(cut, artifact, *place), subject=tenant)

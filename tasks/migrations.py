@@ -2,6 +2,7 @@
 
 from stationmaster.blocks.database import Migrated, Revisions
 from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.openness import must_be_unfrozen
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.errors import RefusedError
 from stationmaster.domain.migrations import Finding, lint_expand
@@ -47,6 +48,8 @@ def expand(leg: Leg, cut: Cut, instance: str) -> None:
         return
     revisions, heads = _revisions(leg, cut, cut.product.database), leg.tools.database.revision(instance)
     passed = _passed(leg, instance, revisions)
+    if not passed:
+        must_be_unfrozen(leg, "stage" if instance == STAGE else "production")
     done = Migrated(heads, heads) if passed else leg.tools.database.expand(instance, revisions)
     leg.record("expanded", inputs, {"before": list(done.before), "after": list(done.after)}, subject=instance)
 

@@ -1,6 +1,7 @@
 """Stage: the artifact on the expanded schema, and the version that runs now on that same schema."""
 
 from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.openness import must_be_unfrozen
 from stationmaster.blocks.serving import product_at, run_journeys, start_instance
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.errors import RefusedError
@@ -21,6 +22,7 @@ def stage(leg: Leg, cut: Cut, artifact: Artifact) -> None:
     inputs = {"commit": cut.commit.commit}
     if leg.recorded("staged", inputs):
         return
+    must_be_unfrozen(leg, "stage")
     revision = ",".join(leg.tools.database.revision(STAGE)) if cut.product.database else ""
     running = {entry.fact["digest"]: entry.fact["commit"] for entry in leg.tools.ledger.running().values()}
     proved = [*sorted(set(running) - {artifact.digest}), artifact.digest]

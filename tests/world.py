@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,7 +26,8 @@ from stationmaster.blocks.supervisor import Fence
 from stationmaster.blocks.tenant_directory import YamlDirectory
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.approval import statement
-from stationmaster.domain.entries import OBSERVED, Draft, Entry
+from stationmaster.domain.duration import instant
+from stationmaster.domain.entries import FREEZE, OBSERVED, Draft, Entry
 from stationmaster.domain.release import Status, status
 from stationmaster.domain.request import ReleaseRequest, RollbackRequest
 from stationmaster.flows.leg import GOING_BACK, conduct, go_back, order_of, went_back
@@ -234,6 +236,17 @@ class World:
     def abort(self, release: str = "r2") -> None:
         draft = Draft(release=release, step="aborted", fact={"reason": "enough"}, personal={"who": "ana"})
         self.ledger.append(draft, self.clock.now())
+
+    def freeze(self, scope: str, hours: int | None = None) -> None:
+        until = None if hours is None else instant(self.clock.now() + timedelta(hours=hours))
+        fact = {"reason": "ERP is down", "until": until}
+        self.ledger.append(
+            Draft(release=FREEZE, step="frozen", subject=scope, inputs=fact, fact=fact), self.clock.now()
+        )
+
+    def thaw(self, scope: str) -> None:
+        fact = {"reason": "ERP is back"}
+        self.ledger.append(Draft(release=FREEZE, step="thawed", subject=scope, fact=fact), self.clock.now())
 
     def windows(self, word: str) -> None:
         self.directory.write_text(TENANTS.replace("window: open", f"window: {word}"))

@@ -4,6 +4,7 @@ The thin gate of `docs/plan.md`: the key `window` of the tenant, open or closed.
 same question; whatever cannot be answered is closed.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,3 +25,15 @@ def window(tenant: Tenant, at: datetime) -> Window:  # noqa: ARG001 - calendars 
     if tenant.window == "open":
         return Window(open=True, reason=f"the window of {tenant.id} is open")
     return Window(open=False, reason=f"the window of {tenant.id} is closed: its key `window` does not say open")
+
+
+def all_of(answers: Iterable[Window]) -> Window:
+    """Several answers as one: open only if all are open, closed for the reasons of all that are closed, until the
+    last of them opens; None when one of them does not say when.
+    """
+    closed = [answer for answer in answers if not answer.open]
+    if not closed:
+        return Window(open=True, reason="nothing closes it")
+    ends = [answer.until for answer in closed if answer.until is not None]
+    until = max(ends) if len(ends) == len(closed) else None
+    return Window(open=False, reason=", and ".join(answer.reason for answer in closed), until=until)

@@ -1,8 +1,10 @@
 """The thin gate: open only when the tenant says so."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from stationmaster.domain.calendar import window
+import pytest
+
+from stationmaster.domain.calendar import Window, all_of, window
 from stationmaster.domain.tenants import Tenant
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -17,3 +19,24 @@ def test_closed_unless_stated_with_a_reason_that_names_the_tenant() -> None:
     assert not answer.open
     assert "acme" in answer.reason
     assert answer.until is None
+
+
+OPEN = Window(open=True, reason="open")
+
+
+def shut(hours: int | None) -> Window:
+    return Window(open=False, reason=f"{hours} h", until=None if hours is None else AT + timedelta(hours=hours))
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ([], Window(open=True, reason="nothing closes it")),
+        ([OPEN, OPEN], Window(open=True, reason="nothing closes it")),
+        ([OPEN, shut(2)], shut(2)),
+        ([shut(3), shut(2)], Window(open=False, reason="3 h, and 2 h", until=AT + timedelta(hours=3))),
+        ([shut(3), shut(None)], Window(open=False, reason="3 h, and None h", until=None)),
+    ],
+)
+def test_open_only_if_all_are_open_and_until_the_last_opens(answers: list[Window], said: Window) -> None:
+    assert all_of(answers) == said

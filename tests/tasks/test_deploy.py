@@ -8,6 +8,7 @@ import pytest
 from stationmaster.blocks.artifact_store import ArtifactCorruptError
 from stationmaster.blocks.flag_store import FlagFileError
 from stationmaster.blocks.instances import InstanceDidNotStartError, UnknownInstanceError
+from stationmaster.blocks.openness import WindowClosedError
 from stationmaster.blocks.supervisor import FencedError
 from stationmaster.tasks.deploy import deploy, publish_flags, shift
 from tests.shop import FLAGS
@@ -47,6 +48,34 @@ def test_a_route_that_was_changed_since_is_set_again(world: World, ready: Prepar
         world.target.where["acme"] = ("cloud", "a")
         shift.fn(now.leg, now.cut, now.artifact, now.plan.waves[0], COLOURS)
     assert world.tenants()["acme"] == "2"
+    assert world.facts().count(("deployed", "acme")) == 1
+
+
+def test_a_wave_that_was_closed_since_is_not_routed(world: World, ready: Prepared) -> None:
+    with ready() as now:
+        deploy.fn(now.leg, now.cut, now.artifact, "cloud")
+        world.windows("closed")
+        with pytest.raises(WindowClosedError, match="the window of acme is closed"):
+            shift.fn(now.leg, now.cut, now.artifact, now.plan.waves[0], COLOURS)
+        world.windows("open")
+        world.freeze("tenant:acme")
+        with pytest.raises(WindowClosedError, match="tenant acme is frozen"):
+            shift.fn(now.leg, now.cut, now.artifact, now.plan.waves[0], COLOURS)
+        world.thaw("tenant:acme")
+        assert ("deployed", "acme") not in world.facts()
+        shift.fn(now.leg, now.cut, now.artifact, now.plan.waves[0], COLOURS)
+        world.freeze("env:production")
+        world.target.where["acme"] = ("cloud", "a")
+        shift.fn(now.leg, now.cut, now.artifact, now.plan.waves[0], COLOURS)
+    assert world.tenants()["acme"] == "2"
+
+
+def test_who_was_routed_before_a_freeze_is_put_on_record_during_it(world: World, ready: Prepared) -> None:
+    with ready() as now:
+        deploy.fn(now.leg, now.cut, now.artifact, "cloud")
+        world.target.where["acme"] = ("cloud", "b")
+        world.freeze("env:production")
+        shift.fn(now.leg, now.cut, now.artifact, now.plan.waves[0], COLOURS)
     assert world.facts().count(("deployed", "acme")) == 1
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from stationmaster.blocks.database import MigrationFailedError
+from stationmaster.blocks.openness import FrozenError
 from stationmaster.tasks.cut import cut
 from stationmaster.tasks.migrations import MigrationRefusedError, expand, lint
 from tests.shop import PRODUCT
@@ -51,6 +52,23 @@ def test_each_database_is_expanded_once(world: World) -> None:
     assert world.database.ran == [("stage", "r2")]
     entry = world.last("expanded")
     assert (entry.subject, entry.fact) == ("stage", {"before": ["r1"], "after": ["r2"]})
+
+
+def test_a_frozen_environment_keeps_its_schema_and_an_expanded_one_is_only_put_on_record(world: World) -> None:
+    world.freeze("env:stage")
+    with world.leg() as leg:
+        this = cut.fn(leg)
+        with pytest.raises(FrozenError):
+            expand.fn(leg, this, "stage")
+        assert world.database.ran == []
+        world.thaw("env:stage")
+        world.freeze("env:production")
+        expand.fn(leg, this, "stage")
+        world.freeze("env:stage")
+        expand.fn(leg, this, "stage")
+    with world.leg("r3", "v2") as other:
+        expand.fn(other, this, "stage")
+    assert world.database.ran == [("stage", "r2")]
 
 
 def test_a_revision_that_raises_is_not_recorded(world: World) -> None:

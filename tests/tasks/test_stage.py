@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from stationmaster.blocks.instances import InstanceDidNotStartError, WrongDigestError
+from stationmaster.blocks.openness import FrozenError
 from stationmaster.domain.entries import Draft
 from stationmaster.tasks.build import build
 from stationmaster.tasks.cut import cut
@@ -28,6 +29,21 @@ def test_every_pair_of_artifact_and_schema_is_recorded_the_new_one_last(world: W
     fact = world.last("staged").fact
     assert fact == {"revision": "r2", "pairs": [[old, "r2"], [world.last("built").fact["digest"], "r2"]]}
     assert world.tenants() == {"acme": "1", "birch": "1", "cedar": "1", "stage-probe": "2"}
+
+
+def test_a_frozen_stage_keeps_what_it_runs(world: World) -> None:
+    with world.leg() as leg:
+        this = cut.fn(leg)
+        artifact = build.fn(leg, this)
+        expand.fn(leg, this, "stage")
+        world.freeze("env:stage")
+        with pytest.raises(FrozenError):
+            stage.fn(leg, this, artifact)
+        assert world.tenants()["stage-probe"] == "1"
+        world.thaw("env:stage")
+        stage.fn(leg, this, artifact)
+        world.freeze("env:stage")
+        stage.fn(leg, this, artifact)
 
 
 def test_each_version_that_runs_anywhere_is_proved(world: World) -> None:
