@@ -101,6 +101,10 @@ class TrafficLog:
             return 0.0
         return float(sum(line["answered"] for line in lines[1:]) / (lines[-1]["at"] - lines[0]["at"]))
 
+    def covers(self, at: float) -> bool:
+        """Whether all that happened up to that instant is written."""
+        return any(line["at"] >= at for line in self._seconds())
+
     def failures(self, since: float = 0) -> list[Line]:
         """Requests that were due since then and failed."""
         return [line for line in self._lines() if line["kind"] == "failure" and line["at"] >= since]

@@ -1,4 +1,4 @@
-"""`demo`: the sandbox, a release in it, and what happened."""
+"""`demo`: the sandbox, releases in it, and what happened."""
 
 from typing import Literal
 
@@ -7,11 +7,11 @@ from stationmaster.cli.options import Flag
 
 def demo(
     *,
-    scenario: Literal["good", "all"] = "all",
+    scenario: Literal["good", "broken", "all"] = "all",
     port: int | None = None,
     json: Flag = False,
 ) -> int:
-    """Bring a whole B2B product up on this machine and release its next version to its tenants, under traffic.
+    """Bring a whole B2B product up on this machine and release its next versions to its tenants, under traffic.
 
     Nothing leaves the machine. The sandbox stays up until `stationmaster down`; an earlier demo's is replaced.
     Exit code 0: every release ended as its scenario promises.
@@ -19,7 +19,7 @@ def demo(
     Parameters
     ----------
     scenario
-        good: a release that goes through. all: every scenario.
+        good: a release that goes through. broken: one that breaks its pilots and rolls itself back. all: both.
     port
         Where the Prefect UI listens on 127.0.0.1; 4200 or any free one unless given.
     json
