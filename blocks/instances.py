@@ -86,6 +86,18 @@ class NothingRunsError(RefusedError):
     code = "nothing_runs"
 
 
+class DigestMismatchError(RefusedError):
+    """A process answers with another digest than its tenants were released to."""
+
+    code = "digest_mismatch"
+
+    def __init__(self, digest: str, wrong: Mapping[str, str | None]) -> None:
+        served = ", ".join(f"{tenant} by {found or 'nobody who answers'}" for tenant, found in sorted(wrong.items()))
+        super().__init__(
+            f"not every tenant is served by {digest}: {served}", hint="start the release again to route them there"
+        )
+
+
 def backend(instance: str, colour: str) -> str:
     """The name of the colour: of its backend in the proxy, its unit, its socket."""
     return f"{instance}_{colour}"

@@ -1,6 +1,8 @@
 """How every leg of a release begins and ends: the lease is held, and the outcome is in the ledger and in Prefect."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from prefect import runtime
@@ -14,14 +16,16 @@ from stationmaster.blocks.secrecy import mask_of
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError, OutsideError, StationmasterError, WaitingError
+from stationmaster.domain.orders import in_force
 from stationmaster.domain.request import ReleaseRequest, RollbackRequest
 from stationmaster.domain.rollback import Order
 from stationmaster.domain.stages import CLOSED, fold
 from stationmaster.domain.story import sentence
+from stationmaster.domain.waiting import shown_as
 from stationmaster.ledger.leases import LeaseLostError
+from stationmaster.tasks.brief import tell_rollback, update_brief
 from stationmaster.tasks.close import WaveHeldError
 
-NAMES = {"window": "WaitingForWindow", "approval": "WaitingForApproval", "person": "Paused"}
 GOING_BACK = "GoingBack"
 BACK = {"restored": "RolledBack", "contained": "Contained"}
 _PAUSES = (1.0, 4.0, 15.0)  # seconds between tries to say how a leg ended, while the ledger is away
@@ -44,10 +48,12 @@ def conduct(tools: Toolbox, request: ReleaseRequest, holder: str, runbook: Calla
     with on_duty(tools, request, holder) as leg:
         known = tools.ledger.entries(request.id)
         stage = fold(known)
+        if known and (stage in CLOSED or any(entry.step in BACK for entry in known)):
+            farewell(replace(leg, back=True))
+        if in_force(known) == "rollback":  # also of one that was given up
+            return Completed(name=GOING_BACK, message=f"{request.id} goes back to the version before")
         if stage in CLOSED:
             return Completed(message=f"{request.id} is over already")
-        if stage == "rolling_back":
-            return Completed(name=GOING_BACK, message=f"{request.id} goes back to the version before")
         _must_be_the_same(request, known)
         if not known:
             tools.signer.people().starter(request.starter)
@@ -64,10 +70,17 @@ def go_back(tools: Toolbox, request: RollbackRequest, holder: str, undo: Callabl
     """
     order = give_order(tools, request)
     with way_back(tools, request.release, holder, request.starter) as leg:
-        if fold(tools.ledger.entries(request.release)) != "rolling_back":
+        if in_force(tools.ledger.entries(request.release)) != "rollback":
+            farewell(leg)
             return _back(leg)  # somebody else was faster
         leg.observe("started", leg.request.model_dump(exclude={"id", "starter"}), starter=request.starter)
         return _run(leg, lambda leg: undo(leg, order), lambda: _back(leg))
+
+
+def farewell(leg: Leg) -> None:
+    """What people are told when a release or its rollback is over; told again to nobody who knows it."""
+    update_brief(leg, leg.release)
+    tell_rollback(leg)
 
 
 def order_of(tools: Toolbox, request: ReleaseRequest) -> RollbackRequest:
@@ -82,6 +95,12 @@ def order_of(tools: Toolbox, request: ReleaseRequest) -> RollbackRequest:
 def went_back(ended: State[None]) -> State[None]:
     """How a release ends whose rollback ended so: it failed, whatever became of the way back."""
     return Failed(name=ended.name, message=ended.message)
+
+
+def until(tools: Toolbox, request: ReleaseRequest) -> datetime | None:
+    """The instant at which what the release waits for is over by itself, if the ledger knows one."""
+    waits = [entry.fact["until"] for entry in tools.ledger.about(request.id, ["waiting"])]
+    return datetime.fromisoformat(waits[0]) if waits and waits[0] else None
 
 
 def this_run() -> str:
@@ -114,7 +133,7 @@ def _run(leg: Leg, runbook: Callable[[Leg], None], done: Callable[[], State[None
         runbook(leg)
     except WaitingError as wait:
         _record(leg, "waiting", {"for": wait.waiting_for, "until": wait.until, **_said(leg, wait)})
-        return Completed(name=NAMES.get(wait.waiting_for, "Waiting"), message=wait.message)
+        return Completed(name=shown_as(wait), message=wait.message)
     except ReleaseAbortedError as aborted:
         return Completed(name="Aborted", message=aborted.message)
     except ReleaseGoingBackError as going:

@@ -14,10 +14,11 @@ from stationmaster.blocks.toolbox import load
 from stationmaster.domain.request import ReleaseRequest
 from stationmaster.domain.rollback import of_breach
 from stationmaster.domain.tenants import STAGE
-from stationmaster.flows.leg import GOING_BACK, conduct, order_of, this_run, went_back
+from stationmaster.flows.leg import GOING_BACK, conduct, order_of, this_run, until, went_back
+from stationmaster.flows.parking import park
 from stationmaster.flows.rollback import rollback
 from stationmaster.tasks.approval import require_approval
-from stationmaster.tasks.brief import require_fragment, send_brief
+from stationmaster.tasks.brief import require_fragment, send_brief, update_brief
 from stationmaster.tasks.build import build
 from stationmaster.tasks.calendar import require_window
 from stationmaster.tasks.canary import watch
@@ -42,8 +43,8 @@ def release(request: ReleaseRequest) -> State[None]:
     tools = load(request.product)
     ended = conduct(tools, request, this_run(), runbook)
     if ended.name == GOING_BACK:
-        ended = went_back(cast("State[None]", rollback(order_of(tools, request), return_state=True)))
-    return ended
+        return went_back(cast("State[None]", rollback(order_of(tools, request), return_state=True)))
+    return park(ended, until(tools, request))
 
 
 def runbook(leg: Leg) -> None:
@@ -69,10 +70,13 @@ def runbook(leg: Leg) -> None:
         for instance in wave.instances:
             expand(leg, this, instance)
         colours = {instance: deploy(leg, this, artifact, instance) for instance in wave.instances}
+        update_brief(leg, wave.ring)
         shift(leg, this, artifact, wave, colours)
         verdict = watch(leg, this, artifact, wave)
         if verdict.verdict == "rollback":
             route_back(leg, of_breach(verdict))  # the routes first; flow `rollback` does the rest
         promote(leg, artifact, wave, verdict)
+        update_brief(leg, wave.ring)
 
     close(leg, this, artifact, plan)
+    update_brief(leg, this.release)

@@ -10,6 +10,7 @@ from stationmaster.blocks.toolbox import load
 from stationmaster.domain.request import RollbackRequest
 from stationmaster.domain.rollback import Order
 from stationmaster.flows.leg import go_back, this_run
+from stationmaster.tasks.brief import tell_rollback, update_brief
 from stationmaster.tasks.rollback import confirm_back, end_rollback, retire_left, route_back, send_flags_back
 
 
@@ -29,3 +30,5 @@ def undo(leg: Leg, order: Order) -> None:
     retire_left(leg)
     safe = confirm_back(leg, flags)
     end_rollback(leg, safe)
+    update_brief(leg, leg.release)
+    tell_rollback(leg)

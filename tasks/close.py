@@ -1,7 +1,6 @@
 """The end of a wave and of a release: what passed is recorded, what nobody uses any more is stopped."""
 
-from collections.abc import Mapping
-
+from stationmaster.blocks.instances import DigestMismatchError
 from stationmaster.blocks.leg import Leg
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.canary import Verdict
@@ -14,18 +13,6 @@ class WaveHeldError(RefusedError):
     """The wave is not good enough to go on, and not widened."""
 
     code = "wave_held"
-
-
-class DigestMismatchError(RefusedError):
-    """A process answers with another digest than its tenants were released to."""
-
-    code = "digest_mismatch"
-
-    def __init__(self, digest: str, wrong: Mapping[str, str | None]) -> None:
-        served = ", ".join(f"{tenant} by {found or 'nobody who answers'}" for tenant, found in sorted(wrong.items()))
-        super().__init__(
-            f"not every tenant is served by {digest}: {served}", hint="start the release again to route them there"
-        )
 
 
 @act("promote", timeout=60, shown="promote {wave.ring}", even_paused=True)

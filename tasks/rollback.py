@@ -1,6 +1,7 @@
 """The way back: routes first, then flags and what nobody uses any more; every process is asked; support is told."""
 
 from stationmaster.blocks.going_back import lead_back, tenants_of
+from stationmaster.blocks.instances import DigestMismatchError
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.ordering import decide
 from stationmaster.blocks.serving import product_at
@@ -9,7 +10,6 @@ from stationmaster.domain.entries import Entry
 from stationmaster.domain.rollback import Order
 from stationmaster.domain.safe import Safe, safe_after
 from stationmaster.tasks import act
-from stationmaster.tasks.close import DigestMismatchError
 
 
 @act("route back", timeout=600, even_paused=True)

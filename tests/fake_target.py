@@ -140,6 +140,10 @@ class FakeMetrics:
             self.counts[key] = self.counts.get(key, Counts()) + Counts(10, self._bad(place))
         return self.answers or Reading("OK", "1", dict(self.counts))
 
+    def away(self) -> Reading:
+        """An answer of metrics that cannot be reached."""
+        return Reading("PROVIDER_ERROR", message="no answer")
+
     def _bad(self, place: Place) -> int:
         bad: dict[str, int] = self.target.runs[place].get("bad", {})
         return bad.get(place[0], 0)

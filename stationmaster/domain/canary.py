@@ -58,7 +58,7 @@ class Verdict:
     new: Counts = NOTHING
     old: Counts = NOTHING
     decided_at: datetime | None = None
-    tenants: tuple[str, ...] = ()  # of a rollback: those for whom the new version is bad
+    broken_for: tuple[str, ...] = ()  # of a rollback: those for whom the new version is bad
 
     def fact(self) -> dict[str, Any]:
         """What the ledger keeps."""
@@ -72,7 +72,7 @@ class Verdict:
             },
             "decided_at": instant(self.decided_at) if self.decided_at else None,
             "decided_ms": round(self.decided_at.timestamp() * 1000) if self.decided_at else None,
-            "tenants": list(self.tenants),
+            "broken_for": list(self.broken_for),
         }
 
     @classmethod
@@ -81,7 +81,7 @@ class Verdict:
         ms = fact["decided_ms"]
         at = datetime.fromtimestamp(ms / 1000, UTC) if ms is not None else None
         new, old = (Counts(**fact["counts"][side]) for side in ("new", "old"))
-        return cls(fact["verdict"], fact["cause"], fact["reason"], new, old, at, tuple(fact["tenants"]))
+        return cls(fact["verdict"], fact["cause"], fact["reason"], new, old, at, tuple(fact["broken_for"]))
 
 
 def judge(limit: HardLimit, ticks: Sequence[Tick], journeys: Sequence[JourneyResult], *, deadline: bool) -> Verdict:
@@ -94,7 +94,7 @@ def judge(limit: HardLimit, ticks: Sequence[Tick], journeys: Sequence[JourneyRes
     for word in ("rollback", "hold"):
         for verdict in found:
             if verdict.verdict == word:
-                return verdict if word == "hold" else replace(verdict, tenants=_broken(limit, ticks, journeys, verdict))
+                return verdict if word == "hold" else replace(verdict, broken_for=_broken(limit, ticks, journeys, verdict))
     return _at_deadline(watch, journeys) if deadline else watch.verdict("inconclusive", None, "watching")
 
 

@@ -1,57 +1,73 @@
-"""A release that is given up: its tenants go back to what still runs beside it, once each, and nobody else moves."""
+"""Leading tenants back: to what they ran before and stage proved, once each, and nobody keeps another from it."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from stationmaster.blocks.going_back import route_back
+from stationmaster.blocks.going_back import lead_back
 from stationmaster.blocks.instances import NothingRunsError
+from stationmaster.blocks.leg import Leg, way_back
 from stationmaster.domain.entries import Draft
+from stationmaster.domain.rollback import NotProvedError
 from tests.world import World
 from tests.world import world as made
 
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    """Version 2 is held at the pilot: acme has it, birch and cedar have not."""
+    """Version 2 runs for everybody, and the release is not closed: the window of the last wave is not open."""
     with made() as one:
-        one.commit("v2", fails={"cloud": ["/order"]})
-        one.start()
-        one.approve()
-        one.start()
-        assert one.status().stage == "held"
-        assert one.tenants()["acme"] == "2"
-        one.ledger.append(Draft(release="r2", step="aborted", fact={"reason": "broken"}), one.clock.now())
+        one.release()
+        one.target.did.clear()
         yield one
 
 
-def test_tenants_go_back_once_and_the_ledger_knows(world: World) -> None:
-    with world.leg() as leg:
-        assert route_back(leg) == ["acme"]
-        assert route_back(leg) == []
-    assert world.tenants()["acme"] == "1"
+@pytest.fixture
+def leg(world: World) -> Iterator[Leg]:
+    with way_back(world.tools, "r2", "test") as back:
+        yield back
+
+
+def test_what_was_retired_is_started_again_and_the_ledger_knows(world: World, leg: Leg) -> None:
+    assert lead_back(leg, ["acme", "cedar"]) == ["acme", "cedar"]
+    assert world.production() == {"acme": "1", "birch": "2", "cedar": "1"}
+    assert world.target.did.count(("started", "cloud", "1")) == 1
     entry = world.ledger.running()["acme"]
-    assert (entry.step, entry.fact["version"]) == ("rolled_back", "1")
+    assert (entry.step, entry.fact["version"], entry.fact["left"]) == ("rolled_back", "1", "b")
 
 
-def test_another_release_can_follow(world: World) -> None:
-    with world.leg() as leg:
-        route_back(leg)
-    world.commit("v3")
-    assert world.release("r3", "v3").name == "Released"
-    assert {world.tenants()[tenant] for tenant in ("acme", "birch", "cedar")} == {"3"}
+def test_what_still_runs_is_not_started_again(world: World, leg: Leg) -> None:
+    lead_back(leg, ["acme"])
+    world.target.did.clear()
+    assert lead_back(leg, ["birch"]) == ["birch"]
+    assert world.target.did == [("shifted", "birch", "1")]
 
 
-def test_what_does_not_run_any_more_is_not_gone_back_to(world: World) -> None:
-    del world.target.runs["cloud", "a"]
-    with world.leg() as leg, pytest.raises(NothingRunsError, match="acme stays on it"):
-        route_back(leg)
-    assert world.target.where["acme"] == ("cloud", "b")
+def test_again_changes_nothing(world: World, leg: Leg) -> None:
+    lead_back(leg, ["acme"])
+    before, did = len(world.ledger.entries()), list(world.target.did)
+    lead_back(leg, [])
+    assert (len(world.ledger.entries()), world.target.did) == (before, did)
 
 
-def test_a_tenant_that_ran_nothing_before_stays_and_is_named(world: World) -> None:
+def test_a_tenant_that_ran_nothing_before_stays_and_the_others_go(world: World, leg: Leg) -> None:
     fact = world.ledger.running()["acme"].fact
     world.ledger.append(Draft(release="r2", step="deployed", subject="dawn", fact=fact), world.clock.now())
-    with world.leg() as leg, pytest.raises(NothingRunsError, match="dawn stays on it"):
-        route_back(leg)
+    with pytest.raises(NothingRunsError, match="dawn ran nothing before r2"):
+        lead_back(leg, ["acme", "dawn"])
     assert world.tenants()["acme"] == "1"
+
+
+def test_nobody_goes_back_to_what_stage_did_not_prove_on_the_schema(world: World, leg: Leg) -> None:
+    world.database.put("r9")
+    with pytest.raises(NotProvedError, match="acme stay where they are: stage never proved that 1 works on schema r9") as refused:
+        lead_back(leg, ["acme"])
+    assert refused.value.hint is not None
+    assert "release a fix" in refused.value.hint
+    assert world.tenants()["acme"] == "2"
+
+
+def test_routes_go_back_while_nobody_counts(world: World, leg: Leg) -> None:
+    world.metrics.answers = world.metrics.away()
+    lead_back(leg, ["acme"])
+    assert world.ledger.running()["acme"].fact["last_ms"] is None

@@ -151,21 +151,21 @@ def test_the_fact_is_plain_data() -> None:
         "counts": {"new": {"total": 100, "bad": 10}, "old": {"total": 300, "bad": 0}},
         "decided_at": "2026-01-01T00:00:10Z",
         "decided_ms": 1767225610000,
-        "tenants": ["acme"],
+        "broken_for": ["acme"],
     }
 
 
 def test_a_rollback_names_those_for_whom_the_new_version_is_bad() -> None:
     bad = Tick(START, 10, "OK", {"acme": Counts(60, 0), "bolt": Counts(40, 20)}, {"corn": Counts(100, 0)})
-    assert judge(LIMIT, [bad], [], deadline=False).tenants == ("bolt",)
+    assert judge(LIMIT, [bad], [], deadline=False).broken_for == ("bolt",)
     broken = JourneyResult("order", "acme", failed=3, old="passed")
     good = Tick(START, 10, "OK", {"acme": Counts(60, 0)}, {"corn": Counts(100, 0)})
-    assert judge(LIMIT, [good], [broken], deadline=False).tenants == ("acme",)
+    assert judge(LIMIT, [good], [broken], deadline=False).broken_for == ("acme",)
 
 
 def test_what_came_after_the_decision_does_not_clear_anybody() -> None:
     later = [Tick(START + timedelta(seconds=n), 10, "OK", {"acme": Counts(900, 0)}, {}) for n in range(20, 60, 10)]
-    assert judge(LIMIT, [*series(BAD), *later], [], deadline=False).tenants == ("acme",)
+    assert judge(LIMIT, [*series(BAD), *later], [], deadline=False).broken_for == ("acme",)
 
 
 @st.composite

@@ -5,8 +5,9 @@ from contextlib import AbstractContextManager
 
 import pytest
 
+from stationmaster.blocks.instances import DigestMismatchError
 from stationmaster.domain.canary import Verdict
-from stationmaster.tasks.close import DigestMismatchError, WaveHeldError, close, promote
+from stationmaster.tasks.close import WaveHeldError, close, promote
 from stationmaster.tasks.deploy import deploy, shift
 from tests.tasks.conftest import Ready
 from tests.world import World
