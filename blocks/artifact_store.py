@@ -3,8 +3,8 @@
 Bytes are streamed; the digest is verified at every read. A half-written file has no address and is never seen.
 """
 
-import errno
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ from typing import IO
 
 from pydantic import BaseModel, Field
 
+from stationmaster.blocks import space
 from stationmaster.blocks.durable import draft, settle
 from stationmaster.domain.artifact import Artifact
 from stationmaster.domain.errors import InputError, OutsideError
@@ -33,12 +34,6 @@ class ArtifactCorruptError(OutsideError):
     code = "artifact_corrupt"
 
 
-class StoreFullError(OutsideError):
-    """No room for the artifact; nothing was stored."""
-
-    code = "store_full"
-
-
 class DirectoryStore(BaseModel):
     """Artifacts in a directory, by digest."""
 
@@ -49,9 +44,9 @@ class DirectoryStore(BaseModel):
 
         Raises:
             InputError: `source` cannot be read.
-            StoreFullError: no space; the partial copy is removed.
+            NoSpaceError: no room for it; the partial copy is removed.
         """
-        with _opened(source) as file, self._writable() as root, draft(root) as copy:
+        with _opened(source) as file, self._writable(_size(file)) as root, draft(root) as copy:
             artifact = _copy(file, copy)
             address = self._address(artifact.digest)
             address.parent.mkdir(parents=True, exist_ok=True)
@@ -95,17 +90,13 @@ class DirectoryStore(BaseModel):
         return Path(self.root) / "sha256" / match[1][:2] / match[1]
 
     @contextmanager
-    def _writable(self) -> Iterator[Path]:
+    def _writable(self, needed: int) -> Iterator[Path]:
         root = Path(self.root)
         try:
-            root.mkdir(parents=True, exist_ok=True)
-            yield root
+            with space.naming("the artifact", root, needed):
+                root.mkdir(parents=True, exist_ok=True)
+                yield root
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StoreFullError(
-                    f"no space left in the artifact store {root}",
-                    hint="free space, then start the release again: nothing was published",
-                ) from error
             raise OutsideError(
                 f"the artifact store {root} cannot be written: {error.strerror}",
                 hint="check the artifact-store block's root and its permissions",
@@ -117,6 +108,10 @@ def _opened(source: Path) -> IO[bytes]:
         return source.open("rb")
     except OSError as error:
         raise InputError(f"the built file cannot be read: {error.strerror}", file=str(source)) from None
+
+
+def _size(source: IO[bytes]) -> int:
+    return os.fstat(source.fileno()).st_size
 
 
 def _copy(source: IO[bytes], out: IO[bytes]) -> Artifact:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
+from stationmaster.blocks import space
 from stationmaster.blocks.durable import write
 from stationmaster.domain.errors import InputError, OutsideError
 
@@ -28,13 +29,14 @@ class FileFlags(BaseModel):
 
         Raises:
             FlagFileError: not JSON with a `flags` object; nothing is published.
-            OutsideError: the file cannot be written; the flags in force stay.
+            NoSpaceError, OutsideError: the file cannot be written; the flags in force stay.
         """
         _check(text, name)
         target = Path(self.path)
         try:
             if not target.exists() or target.read_bytes() != text.encode():
-                write(target, text)
+                with space.naming("the flags", target.parent, len(text.encode())):
+                    write(target, text)
         except OSError as error:
             raise OutsideError(
                 f"the flags cannot be published to {target}: {error.strerror}",

@@ -9,7 +9,9 @@ import re
 import signal
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
+from stationmaster.blocks import space
 from stationmaster.domain.errors import OutsideError
 
 TIMEOUT = 120  # seconds for one command
@@ -52,9 +54,12 @@ class Git:
     timeout: float = TIMEOUT
 
     def text(self, *arguments: str, **environment: str) -> str:
-        """What git prints; raises SourceUnreachableError when it fails."""
+        """What git prints; raises SourceUnreachableError when it fails, NoSpaceError when that was for want of room."""
         done = self.call(arguments, environment)
         if done.code != 0:
+            folder = Path(environment.get("GIT_WORK_TREE", self.folder))
+            if space.was_short(folder, done.said):
+                raise space.no_space(f"what git {arguments[0]} writes", folder, said=done.said[-400:])
             raise SourceUnreachableError(
                 f"git {arguments[0]} failed for {self.name}: {done.said[-400:]}",
                 hint="check the source block's url and that this machine may read it",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from stationmaster.blocks import space
 from stationmaster.blocks.passwords import without_passwords
 from stationmaster.domain.errors import InputError, OutsideError, RefusedError
 
@@ -81,16 +82,24 @@ def run(
         GuestFailedError: exit code other than 0; the message ends with the last lines of the log.
         GuestTimeoutError: not done after `timeout` seconds; everything it started is killed.
         CommandNotFoundError: no such program.
+        NoSpaceError: the disk is full, for its files or for its log.
     """
     seen = environment(home, env or {})
     _must_exist(command[0], seen["PATH"], cwd)
     started = time.monotonic()
     code = _call(command, cwd, seen, log, timeout)
     if code != 0:
-        raise GuestFailedError(_shown(command, seen), code, log, without_passwords(tail(log), seen))
+        raise _failed(_shown(command, seen), code, log, without_passwords(tail(log), seen))
     with log.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Finished(round(time.monotonic() - started, 3), str(log), f"sha256:{digest}")
+
+
+def _failed(command: str, code: int, log: Path, said: str) -> GuestFailedError | space.NoSpaceError:
+    """A full disk is not the product's fault, and may have taken its words too."""
+    if space.was_short(log.parent, said):
+        return space.no_space(f"what `{command}` writes", log.parent, said=said)
+    return GuestFailedError(command, code, log, said)
 
 
 def tail(log: Path, lines: int = _TAIL) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from stationmaster.blocks.space import NoSpaceError
 from stationmaster.domain.errors import InputError, OutsideError, RefusedError, StationmasterError
 
 SOCKET = "supervisor.sock"  # in the run directory
@@ -165,6 +166,6 @@ class Supervisor(BaseModel):
 
 
 def _error(answer: dict[str, Any]) -> StationmasterError:
-    named = {error.code: error for error in (FencedError, UnknownBackendError)}
+    named = {error.code: error for error in (FencedError, NoSpaceError, UnknownBackendError)}
     error = named.get(answer["code"], SupervisorFailedError)
     return error(answer["message"], hint=answer.get("hint") or "see supervisor.log in the run directory")

@@ -50,15 +50,15 @@ class Child:
         self._ended.clear()
         self._wanted = True
         self._started = asyncio.get_running_loop().time()
-        Path(self.unit.log).parent.mkdir(parents=True, exist_ok=True)
-        with Path(self.unit.log).open("ab") as log:
+        with _log_of(self.unit) as log:
             self._log_start, self._tail_start = log.tell(), self._log_start if self._restarts else log.tell()
             try:
                 self._process = spawn(self.unit, log, self._front)
                 self.pid = self._process.pid
                 _log.info("%s (%d) started", self.unit.name, self.pid)
             except (OSError, KeyError, subprocess.SubprocessError) as error:
-                log.write(f"cannot start {self.unit.argv[0]}: {error}\n".encode())
+                with contextlib.suppress(OSError):  # no room for it; the exit code says it too
+                    log.write(f"cannot start {self.unit.argv[0]}: {error}\n".encode())
                 self.ended(_NOT_STARTED)
 
     def ended(self, code: int) -> None:
@@ -131,6 +131,17 @@ class Child:
                 return log.read().decode(errors="replace").strip()
         except OSError:
             return ""
+
+
+def _log_of(unit: Unit) -> IO[bytes]:
+    """Its log file; nowhere when that cannot be opened, because a process without a log serves and none does not."""
+    path = Path(unit.log)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab", buffering=0)
+    except OSError as error:
+        _log.warning("%s goes on without its log %s: %s", unit.name, path, error.strerror)
+        return Path(os.devnull).open("ab", buffering=0)
 
 
 def spawn(unit: Unit, log: IO[bytes], front: int) -> "subprocess.Popen[bytes]":

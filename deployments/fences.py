@@ -6,22 +6,23 @@ Kept in a file, so that a restarted supervisor still refuses a holder that slept
 import json
 from pathlib import Path
 
-from stationmaster.blocks.durable import write
 from stationmaster.blocks.supervisor import Fence, FencedError
+from stationmaster.deployments.spare import Spare
 
 
 class Fences:
     """Epochs by release."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = Spare(path)
         self._newest: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
 
     def admit(self, fence: Fence) -> None:
-        """Remember the epoch.
+        """Remember the epoch, in the file first: what is obeyed must still be known after a restart.
 
         Raises:
             FencedError: a newer one was seen.
+            NoSpaceError: it cannot be remembered, so it is not obeyed.
         """
         newest = self._newest.get(fence.release, -1)
         if fence.epoch < newest:
@@ -30,5 +31,6 @@ class Fences:
                 hint=f"another process continues it: `stationmaster release status {fence.release}`",
             )
         if fence.epoch > newest:
-            self._newest[fence.release] = fence.epoch
-            write(self._path, json.dumps(self._newest))
+            newer = self._newest | {fence.release: fence.epoch}
+            self._file.write(json.dumps(newer))
+            self._newest = newer

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stationmaster.blocks import haproxy
-from stationmaster.blocks.durable import write
 from stationmaster.blocks.supervisor import SupervisorFailedError, UnknownBackendError
+from stationmaster.deployments.spare import Spare
 from stationmaster.domain.errors import nearest
 
 _WITHIN = 15.0  # seconds for a HAProxy that is down to come back
@@ -22,7 +22,7 @@ class Router:
     def __init__(self, run_dir: Path, expected: Callable[[], bool]) -> None:
         """`expected` says whether a HAProxy is meant to run; if not, the file alone is the truth it will start from."""
         self._map, self._config = run_dir / haproxy.ROUTE_MAP, run_dir / haproxy.CONFIG
-        self._stats = run_dir / haproxy.STATS
+        self._stats, self._file = run_dir / haproxy.STATS, Spare(self._map)
         self._expected = expected
         self._lock = asyncio.Lock()
 
@@ -34,13 +34,13 @@ class Router:
         """Merge `routes` into the map and wait until HAProxy has it.
 
         Raises:
-            UnknownBackendError: nothing was written.
+            UnknownBackendError, NoSpaceError: nothing was written; tenants stay where they are.
             SupervisorFailedError: the file is written, but no HAProxy took it in time.
         """
         self._know(set(routes.values()))
         async with self._lock:
             wanted = self.routes() | dict(routes)
-            write(self._map, haproxy.map_text(wanted))
+            self._file.write(haproxy.map_text(wanted))
             await self._until_live(wanted)
 
     def _know(self, wanted: set[str]) -> None:

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from prefect import Task
@@ -12,6 +13,7 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed
 from prefect.utilities.annotations import quote
 
+from stationmaster.blocks import space
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.secrecy import mask_of
 from stationmaster.domain.errors import OutsideError, StationmasterError, WaitingError
@@ -161,10 +163,20 @@ def _told(
         except TimeoutError as error:
             raise ActOverdueError(name, timeout) from error
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a sentence
-            broke = ActBrokeError(name, error)
+            broke = _full(leg, name, error) or ActBrokeError(name, error)
             raise broke from (None if broke.hide(mask_of(leg.tools).text) else error)
 
     return told
+
+
+def _full(leg: Leg, act: str, error: Exception) -> space.NoSpaceError | None:
+    """A disk that is full, wherever an act writes, is no error of ours."""
+    if not space.is_full(error):
+        return None
+    place = Path(getattr(error, "filename", None) or leg.tools.work)
+    full = space.no_space(f"what {act} writes", place)
+    full.step = act
+    return full
 
 
 def _outside(_task: object, _run: object, state: Any) -> bool:  # noqa: ANN401 - Prefect's state

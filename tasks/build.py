@@ -1,6 +1,7 @@
 """Build once: the product's own build command in a clean export, its output published under its digest."""
 
 import json
+import shutil
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from stationmaster.blocks.artifact_store import ArtifactMissingError
 from stationmaster.blocks.guest import run
 from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.space import NoSpaceError
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.errors import InputError
 from stationmaster.tasks import act
@@ -27,6 +29,15 @@ def build(leg: Leg, cut: Cut) -> Artifact:
 
 
 def _build(leg: Leg, cut: Cut) -> dict[str, Any]:
+    """A build that filled the disk gives it back at once: the ledger may lie there too."""
+    try:
+        return _built(leg, cut)
+    except NoSpaceError:
+        shutil.rmtree(leg.folder("build") / "export", ignore_errors=True)
+        raise
+
+
+def _built(leg: Leg, cut: Cut) -> dict[str, Any]:
     steps, export, home = cut.product.build, leg.export("build", cut.commit.commit), leg.folder("build")
     env = {"SOURCE_DATE_EPOCH": str(cut.commit.at), "VERSION": cut.commit.version}
     log = run(steps.command, cwd=export, home=home, log=home / "build.log", timeout=steps.timeout, env=env)

@@ -49,7 +49,7 @@ class Postgres:
         program = [str(_binary("postgres")), "-D", str(self.root / "data"), *settings, "-c", place]
         with (self.root / "log").open("ab") as log:
             self.process = subprocess.Popen[bytes](program, stdout=log, stderr=log, **_somebody())
-        self._await()
+        self.await_answer()
 
     def stop(self) -> None:
         """A fast stop: open connections are broken."""
@@ -58,7 +58,7 @@ class Postgres:
             self.process.wait(timeout=20)
             self.process = None
 
-    def _await(self) -> None:
+    def await_answer(self) -> None:
         end = time.monotonic() + 20
         while True:
             try:
@@ -74,18 +74,23 @@ class Postgres:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     root = Path(tempfile.mkdtemp(dir="/tmp", prefix="stm-"))
-    if os.geteuid() == 0:
-        os.chown(root, pwd.getpwnam("nobody").pw_uid, -1)
-    flags = ["-U", "app", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
-    program = [str(_binary("initdb")), "-D", str(root / "data"), *flags]
-    subprocess.run(program, check=True, timeout=60, stdout=subprocess.DEVNULL, **_somebody())
-    server = Postgres(root)
+    server = cluster(root)
     try:
         server.start()
         yield server
     finally:
         server.stop()
         shutil.rmtree(root)
+
+
+def cluster(root: Path, *flags: str) -> Postgres:
+    """A server over a fresh cluster below `root`, not started."""
+    if os.geteuid() == 0:
+        os.chown(root, pwd.getpwnam("nobody").pw_uid, -1)
+    plain = ["-U", "app", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+    program = [str(_binary("initdb")), "-D", str(root / "data"), *plain, *flags]
+    subprocess.run(program, check=True, timeout=60, stdout=subprocess.DEVNULL, **_somebody())
+    return Postgres(root)
 
 
 def _binary(name: str) -> Path:

@@ -6,6 +6,7 @@ Commands are imported when they are called; `--help` and questions that need no 
 import os
 import sys
 import traceback
+from pathlib import Path
 
 from cyclopts import App, CycloptsError, UnknownCommandError
 
@@ -93,7 +94,11 @@ def _usage(error: CycloptsError) -> UsageError:
     return UsageError(str(error).strip(), hint=" ".join(["stationmaster", *(error.command_chain or ()), "--help"]))
 
 
-def _internal(error: Exception) -> InternalError:
+def _internal(error: Exception) -> StationmasterError:
+    from stationmaster.blocks import space  # noqa: PLC0415 - only when something broke
+
+    if space.is_full(error):
+        return space.no_space("what this command writes", Path(getattr(error, "filename", None) or "."))
     where = _kept("".join(traceback.format_exception(error)))
     return InternalError(
         f"{type(error).__name__}: {error}",

@@ -87,7 +87,7 @@ def named(error: DBAPIError, where: str) -> StationmasterError:
     if error.connection_invalidated or not _is_server_verdict(error, state) or _is(_UNREACHABLE, state, words):
         return LedgerUnreachableError(
             f"the ledger {where} does not answer: {words}",
-            hint="check that its database runs and can be reached, then run the same command again",
+            hint="check that its database runs and has room on its disk, then run the same command again",
         )
     return LedgerFaultError(f"the ledger {where} refused: {words}", hint="run `stationmaster doctor`")
 
