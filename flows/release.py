@@ -20,7 +20,7 @@ from stationmaster.flows.rollback import rollback
 from stationmaster.tasks.approval import require_approval
 from stationmaster.tasks.brief import require_fragment, send_brief, update_brief
 from stationmaster.tasks.build import build
-from stationmaster.tasks.calendar import require_window
+from stationmaster.tasks.calendar import require_unfrozen, require_window
 from stationmaster.tasks.canary import watch
 from stationmaster.tasks.checks import run_checks
 from stationmaster.tasks.close import close, promote
@@ -55,6 +55,7 @@ def runbook(leg: Leg) -> None:
     run_checks(leg, this, artifact)
 
     lint(leg, this)
+    require_unfrozen(leg, "stage")
     expand(leg, this, STAGE)
     stage(leg, this, artifact)
 
@@ -62,6 +63,7 @@ def runbook(leg: Leg) -> None:
     require_approval(leg, this, artifact)
     send_brief(leg, this, artifact, plan)
 
+    require_unfrozen(leg, "production")
     for instance in plan.shared:
         expand(leg, this, instance)
     for wave in plan.waves:

@@ -1,12 +1,14 @@
 """`release …`: questions read the ledger alone; only `start` speaks to the Prefect server."""
 
-from cyclopts import App
+from typing import Annotated
+
+from cyclopts import App, Parameter
 
 from stationmaster.cli import lookup
 from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer, bold, dim, say, table
 from stationmaster.cli.person import now, whoami
-from stationmaster.cli.tools import open_ledger
+from stationmaster.cli.tools import only_product, open_ledger
 from stationmaster.domain.entries import Draft
 from stationmaster.domain.errors import Exit, InputError, RefusedError
 from stationmaster.domain.release import Reason, Status, status
@@ -142,6 +144,50 @@ def abort(release: str, *, reason: str, product: str | None = None, json: Flag =
         back = lead_back(release, product) if moved or lookup.worker(ledger, release) else []
         if back:
             say(f"back on the version before: {', '.join(back)}")
+        found = lookup.find(ledger, release)
+        text = _shown(found, lookup.reason(ledger, found))
+    answer(found.model_dump(), as_json=json, text=text)
+
+
+@app.command(name="rollback")
+def rollback_(
+    release: str,
+    *,
+    reason: str,
+    tenant: tuple[str, ...] = (),
+    everybody: Annotated[Flag, Parameter(name="--all")] = False,
+    now: Flag = False,
+    product: str | None = None,
+    json: Flag = False,
+) -> None:
+    """Take a release back from its tenants, to what each ran before. Needs no Prefect server, and no window.
+
+    Without --tenant and --all: for those whom the last verdict found broken, and all on their instances. The routes go
+    back at once; flags, clearing up and the message to the channel follow. Its changes are on hold afterwards.
+    Safe to repeat.
+
+    Parameters
+    ----------
+    release
+        Its name.
+    reason
+        Why; it is kept in the ledger with your name.
+    tenant
+        For whom it is bad: they and all on their instances go back. May be given several times.
+    everybody
+        Every tenant that has it and whose window is open.
+    now
+        With --all: also tenants whose window is closed.
+    product
+        The product, when several are known here.
+    json
+        The release's status as one object.
+    """
+    from stationmaster.cli.rollback import rollback  # noqa: PLC0415 - alone needs the deploy target
+
+    home = product or only_product()
+    rollback(release, tenant, everybody=everybody, now=now, reason=reason, product=home)
+    with open_ledger(home) as ledger:
         found = lookup.find(ledger, release)
         text = _shown(found, lookup.reason(ledger, found))
     answer(found.model_dump(), as_json=json, text=text)
