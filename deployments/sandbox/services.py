@@ -19,7 +19,7 @@ from stationmaster.deployments.sandbox.traffic_plan import traffic_plan
 from stationmaster.domain.errors import OutsideError
 
 _START = 20.0  # seconds
-_FLOWING = 50  # answers after which traffic counts as flowing
+_FLOWING = 50  # answers a second from which traffic counts as flowing
 CHAT, TRAFFIC = "messages", "traffic"
 
 
@@ -53,7 +53,7 @@ def start_traffic(stack: Descriptor, supervisor: Supervisor, password: str) -> T
     supervisor.ensure(
         _unit(run, TRAFFIC, "traffic", ("--front", front, "--plan", str(plan), "--out", str(log.path)), {})
     )
-    _wait(lambda: log.answered() > _FLOWING, TRAFFIC, stack)
+    _wait(lambda: log.rate() > _FLOWING, TRAFFIC, stack)
     return log
 
 

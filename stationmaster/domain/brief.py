@@ -78,7 +78,8 @@ def _waves(cut: Cut, plan: Plan, standing: Standing) -> Iterator[Block]:
     watch = {ring.name: ring.watch for ring in cut.product.rings}
     for number, wave in enumerate(plan.waves, 1):
         state = standing.rings.get(wave.ring, "planned")
-        title = f"{_MARKS[state]} *Wave {number}: {wave.ring}* · {state} · watched {_spoken(watch[wave.ring])}"
+        said = "called off" if state == "planned" and standing.over else state
+        title = f"{_MARKS[state]} *Wave {number}: {wave.ring}* · {said} · watched {_spoken(watch[wave.ring])}"
         yield from sections(f"{title}\n{_named(wave.tenants)}{_back(wave, standing)}")
     left_out = [f"• {one.tenant} {escaped(one.reason)}" for one in plan.placements if one.place != "wave"]
     if left_out:

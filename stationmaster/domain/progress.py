@@ -18,6 +18,7 @@ class Standing:
     rings: Mapping[str, Progress] = field(default_factory=dict)
     back: tuple[str, ...] = ()
     said: str = "Planned; nobody has it yet."
+    over: bool = False  # nothing further happens: what is planned still is called off
 
     @property
     def whole(self) -> Progress:
@@ -44,7 +45,8 @@ def standing(plan: Plan, entries: Iterable[Entry], *, begins: str | None = None)
     rings = {wave.ring: _ring(wave, known, last, back) for wave in plan.waves}
     if rings.get(begins or "") == "planned":
         rings[str(begins)] = "now"
-    return Standing(rings, tuple(sorted(back)), _said(known, rings, back))
+    over = any(entry.step in {"restored", "aborted"} for entry in known) and in_force(known) in {None, "abort"}
+    return Standing(rings, tuple(sorted(back)), _said(known, rings, back), over)
 
 
 def _ring(wave: Wave, entries: Sequence[Entry], last: Mapping[str, Entry], back: Collection[str]) -> Progress:
@@ -71,7 +73,7 @@ def _said(entries: Sequence[Entry], rings: Mapping[str, Progress], back: Collect
     if order == "rollback":
         return "It is going back to the version before."
     if last.get("restored", -1) > last.get("deployed", -1):
-        return f"Rolled back: nobody is on it any more, {_count(back)} back on the version before. Changes on hold."
+        return f"Rolled back: {_count(back)} back on the version before, nobody has it. Its changes are on hold."
     if order == "abort":
         return "Given up; nothing further happens."
     if back:

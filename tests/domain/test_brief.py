@@ -102,6 +102,11 @@ def test_who_of_a_wave_is_back_is_named_where_others_are_not() -> None:
     assert "back on the version before" not in said
 
 
+def test_the_waves_of_a_release_that_is_over_are_called_off() -> None:
+    over = Standing({"pilot": "rolled back", "general": "planned"}, over=True)
+    assert "○ *Wave 2: general* · called off" in written(brief(cut(), ARTIFACT, planned(), standing=over))
+
+
 def test_nothing_in_a_commit_calls_the_channel() -> None:
     assert "<!" not in json.dumps(brief(cut(3), ARTIFACT, planned()).blocks)
 

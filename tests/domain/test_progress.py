@@ -49,7 +49,7 @@ def at(*steps: str | tuple[str, str], begins: str | None = None) -> Standing:
         (
             (*PILOT, *BACK, "restored"),
             ("rolled back", "planned"),
-            "Rolled back: nobody is on it any more, 2 tenants are back on the version before. Changes on hold.",
+            "Rolled back: 2 tenants are back on the version before, nobody has it. Its changes are on hold.",
             "rolled back",
         ),
         (
@@ -90,3 +90,19 @@ def test_a_ring_that_was_good_before_it_went_back_is_not_done_when_it_comes_agai
     steps = (*BROAD, *BACK, "contained", ("deployed", "acme"), ("deployed", "bolt"))
     assert at(*steps).rings["pilot"] == "now"
     assert at(*steps, ("promoted", "pilot")).rings["pilot"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("steps", "over"),
+    [
+        (BROAD, False),
+        ((*PILOT, *BACK), False),
+        ((*PILOT, *BACK, "restored"), True),
+        ((*PILOT, *BACK, "contained"), False),
+        ((*PILOT, "aborted"), True),
+        ((*PILOT, "aborted", "rollback"), False),
+        ((*PILOT, "paused"), False),
+    ],
+)
+def test_what_goes_no_further_is_over(steps: Any, over: object) -> None:
+    assert at(*steps).over is over

@@ -113,7 +113,7 @@ def test_a_chat_that_is_away_stops_nothing_and_the_next_update_says_it_all(
         world.chat.away, world.chat.refusal = False, None
         update_brief.fn(at.leg, "r2")
     assert "↩ *Wave 1: pilot* · rolled back" in shown(world)
-    assert "Rolled back: nobody is on it any more" in shown(world)
+    assert "Rolled back: 1 tenant is back on the version before, nobody has it." in shown(world)
 
 
 def test_a_rollback_is_told_once_in_a_message_of_its_own(world: World, ready: Prepared) -> None:
