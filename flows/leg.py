@@ -153,6 +153,8 @@ def _record_failure(leg: Leg, error: Exception) -> None:
     known = error if isinstance(error, StationmasterError) else StationmasterError(f"{type(error).__name__}: {error}")
     try:
         _record(leg, "failed", {"step": known.step, "code": known.code, **_said(leg, known)})
+    except LeaseLostError as lost:  # what it broke on is of the world that another leg works in
+        raise lost from error
     except StationmasterError as unsaid:
         error.add_note(f"The ledger does not know of this: {unsaid.message}")
 

@@ -180,11 +180,13 @@ class World:
     def rollback(self, release: str = "r2", *tenants: str, now: bool = False, by: str = "ana") -> State[None]:
         """The flow `rollback`, by a process of its own; of the whole release when no tenant is named."""
         self.legs += 1
-        request = RollbackRequest(
+        return go_back(self.tools, self.asked(release, *tenants, now=now, by=by), f"test {self.legs}", undo)
+
+    def asked(self, release: str, *tenants: str, now: bool = False, by: str = "ana") -> RollbackRequest:
+        return RollbackRequest(
             release=release, product="shop", scope="instance" if tenants else "release", tenants=tenants, now=now,
             reason="it is bad", starter=by,
         )  # fmt: skip
-        return go_back(self.tools, request, f"test {self.legs}", undo)
 
     def approve(self, release: str = "r2", who: str = "ben") -> None:
         key, digest = self.keys[who], self.status(release).digest
@@ -247,6 +249,13 @@ class World:
     def thaw(self, scope: str) -> None:
         fact = {"reason": "ERP is back"}
         self.ledger.append(Draft(release=FREEZE, step="thawed", subject=scope, fact=fact), self.clock.now())
+
+    def lift(self, release: str) -> None:
+        """Somebody lets the changes of a rolled back release be carried again."""
+        self.ledger.append(self.draft(release, "lifted", release, {"reason": "mended"}), self.clock.now())
+
+    def draft(self, release: str, step: str, subject: str, fact: dict[str, Any]) -> Draft:
+        return Draft(release=release, step=step, subject=subject, fact=fact, personal={"who": "ana"})
 
     def windows(self, word: str) -> None:
         self.directory.write_text(TENANTS.replace("window: open", f"window: {word}"))
