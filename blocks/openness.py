@@ -5,12 +5,11 @@ steps, always asked immediately before something is touched. A rollback and an a
 from collections.abc import Collection, Mapping
 
 from stationmaster.blocks.leg import Leg
-from stationmaster.domain.calendar import Window, all_of, window
+from stationmaster.domain.calendar import Window, all_of
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import WaitingError
-from stationmaster.domain.freeze import FREEZES, Environment, Freeze, closing, in_force
-from stationmaster.domain.tenants import Tenant
+from stationmaster.domain.freeze import FREEZES, Environment, Freeze, closing, in_force, touchable
 
 _UNKNOWN = Window(open=False, reason="the tenant directory does not know it any more")
 
@@ -57,8 +56,8 @@ def closed(leg: Leg, ring: str, tenants: Collection[str]) -> dict[str, Window]:
     does not know is closed.
     """
     known = {tenant.id: tenant for tenant in leg.tools.tenants.read().tenants}
-    freezes = frozen(leg)
-    answers = {name: _answer(leg, known.get(name), freezes, ring) for name in tenants}
+    freezes, at = frozen(leg), leg.tools.now()
+    answers = {n: touchable(known[n], freezes, at, ring) if n in known else _UNKNOWN for n in tenants}
     return {name: answer for name, answer in answers.items() if not answer.open}
 
 
@@ -88,10 +87,3 @@ def must_be_unfrozen(leg: Leg, environment: Environment) -> None:
 def _arrived(leg: Leg, running: Mapping[str, Entry], tenant: str) -> bool:
     entry = running.get(tenant)
     return entry is not None and (entry.release, entry.step) == (leg.release, "deployed")
-
-
-def _answer(leg: Leg, tenant: Tenant | None, freezes: tuple[Freeze, ...], ring: str) -> Window:
-    if tenant is None:
-        return _UNKNOWN
-    mine = closing(freezes, env="production", rings={ring, tenant.ring}, tenant=tenant.id)
-    return all_of([window(tenant, leg.tools.now()), *(freeze.window for freeze in mine)])

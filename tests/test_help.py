@@ -12,7 +12,7 @@ from benchmarks import help as benchmark
 HEAVY = {"prefect", "sqlalchemy", "boto3"}
 HELPS = (
     "", "release", "release start", "release status", "approve", "demo", "up", "down", "doctor", "schema", "tenants",
-    "tenants show", "journeys run",
+    "tenants show", "journeys run", "freeze", "freeze on", "release pause",
 )  # fmt: skip
 _RUN = """
 import sys
@@ -42,7 +42,8 @@ def test_help_imports_neither_prefect_nor_a_database(command: str, tmp_path: Pat
     ("command", "code"),
     [
         ("release list", 0), ("release status r1", 2), ("release why r1", 2), ("schema", 0), ("schema --stages", 0),
-        ("tenants list", 2), ("doctor", 0),
+        ("tenants list", 2), ("doctor", 0), ("freeze status", 0), ("freeze on --reason x", 0),
+        ("freeze off --reason x", 0), ("release pause r1 --reason x", 2), ("release resume r1 --reason x", 2),
     ],
 )  # fmt: skip
 def test_questions_never_import_prefect(command: str, code: int, tmp_path: Path) -> None:

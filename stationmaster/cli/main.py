@@ -32,6 +32,11 @@ app.command("stationmaster.cli.doctor:doctor", name="doctor", help="Say what is 
 app.command("stationmaster.cli.schema:schema", name="schema", help="JSON Schema of the files, and the table of stages.")
 app.command("stationmaster.cli.approve:approve", name="approve", help="Sign a release off with your own key.")
 app.command("stationmaster.cli.release:app", name="release", help="Plan, start, follow, explain and give up releases.")
+app.command(
+    "stationmaster.cli.freeze:app",
+    name="freeze",
+    help="Keep new versions away from production, stage, a ring or a tenant.",
+)
 app.command("stationmaster.cli.tenants:app", name="tenants", help="Which tenants there are and what they run.")
 app.command("stationmaster.cli.journeys:app", name="journeys", help="Run the product's journeys now.")
 

@@ -6,8 +6,8 @@ from stationmaster.blocks import carried
 from stationmaster.cli.output import table
 from stationmaster.cli.person import now
 from stationmaster.cli.tools import only_product, open_ledger, recall
-from stationmaster.domain.calendar import window
 from stationmaster.domain.documents import read
+from stationmaster.domain.freeze import FREEZES, in_force, touchable
 from stationmaster.domain.plan import plan
 from stationmaster.domain.product import Product
 
@@ -21,12 +21,12 @@ def preview(product: str | None, ref: str) -> dict[str, Any]:
     commit = source.resolve(ref)
     config = read(Product, source.read(commit.commit, "stationmaster.yaml"), "stationmaster.yaml").value
     with open_ledger(name) as ledger:
-        running = ledger.running()
+        running, freezes = ledger.running(), in_force(ledger.latest(FREEZES), now())
     before = tuple(sorted({entry.fact["commit"] for entry in running.values()}))
     directory = recall("tenants", name).read(config)
     unmoved = {tenant: _UNBUILT for tenant, entry in running.items() if entry.fact["commit"] == commit.commit}
     made = plan(config, directory, unmoved, _UNBUILT)
-    answers = {tenant.id: window(tenant, now()) for tenant in directory.tenants}
+    answers = {tenant.id: touchable(tenant, freezes, now()) for tenant in directory.tenants}
     return {
         "product": name,
         "version": commit.version,

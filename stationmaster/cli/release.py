@@ -1,10 +1,10 @@
 """`release …`: questions read the ledger alone; only `start` speaks to the Prefect server."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from stationmaster.cli import lookup
+from stationmaster.cli import lookup, pausing
 from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer, bold, dim, say, table
 from stationmaster.cli.person import now, whoami
@@ -13,6 +13,11 @@ from stationmaster.domain.entries import Draft
 from stationmaster.domain.errors import Exit, InputError, RefusedError
 from stationmaster.domain.release import Reason, Status, status
 from stationmaster.domain.stages import CLOSED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stationmaster.ledger.store import Ledger
 
 app = App(name="release", help="Plan, start, follow, explain and give up releases.")
 
@@ -188,6 +193,52 @@ def rollback_(
     home = product or only_product()
     rollback(release, tenant, everybody=everybody, now=now, reason=reason, product=home)
     with open_ledger(home) as ledger:
+        found = lookup.find(ledger, release)
+        text = _shown(found, lookup.reason(ledger, found))
+    answer(found.model_dump(), as_json=json, text=text)
+
+
+@app.command
+def pause(release: str, *, reason: str, product: str | None = None, json: Flag = False) -> None:
+    """Stop a release before its next act, until it is resumed. A wave under way is watched to its end. Safe to repeat.
+
+    Parameters
+    ----------
+    release
+        Its name.
+    reason
+        Why; it is kept in the ledger with your name.
+    product
+        The product, when several are known here.
+    json
+        The release's status as one object.
+    """
+    _order(pausing.pause, release, reason, product=product, json=json)
+
+
+@app.command
+def resume(release: str, *, reason: str, product: str | None = None, json: Flag = False) -> None:
+    """Let a paused release go on; of one that was rolled back, let its changes be released again. Safe to repeat.
+
+    Parameters
+    ----------
+    release
+        Its name.
+    reason
+        Why; it is kept in the ledger with your name.
+    product
+        The product, when several are known here.
+    json
+        The release's status as one object.
+    """
+    _order(pausing.resume, release, reason, product=product, json=json)
+
+
+def _order(
+    give: "Callable[[Ledger, str, str], None]", release: str, reason: str, *, product: str | None, json: bool
+) -> None:
+    with open_ledger(product) as ledger:
+        give(ledger, release, reason)
         found = lookup.find(ledger, release)
         text = _shown(found, lookup.reason(ledger, found))
     answer(found.model_dump(), as_json=json, text=text)

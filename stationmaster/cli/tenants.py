@@ -1,4 +1,4 @@
-"""`tenants …`: who there is, what each runs, whether its window is open."""
+"""`tenants …`: who there is, what each runs, whether it may be touched now."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer, table
 from stationmaster.cli.person import now
 from stationmaster.cli.tools import only_product, open_ledger, recall
-from stationmaster.domain.calendar import window
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError, nearest
+from stationmaster.domain.freeze import FREEZES, Freeze, in_force, touchable
 from stationmaster.domain.tenants import Tenant
 
 app = App(name="tenants", help="Which tenants there are and what they run.")
@@ -45,12 +45,14 @@ def _all(product: str | None) -> list[dict[str, Any]]:
     product = product or only_product()
     directory = recall("tenants", product).read()
     with open_ledger(product) as ledger:
-        running = ledger.running()
-    return [_record(tenant, running.get(tenant.id)) for tenant in sorted(directory.tenants, key=lambda one: one.id)]
+        running, freezes = ledger.running(), in_force(ledger.latest(FREEZES), now())
+    return [
+        _record(tenant, running.get(tenant.id), freezes) for tenant in sorted(directory.tenants, key=lambda one: one.id)
+    ]
 
 
-def _record(tenant: Tenant, entry: Entry | None) -> dict[str, Any]:
-    asked = window(tenant, now())
+def _record(tenant: Tenant, entry: Entry | None, freezes: tuple[Freeze, ...]) -> dict[str, Any]:
+    asked = touchable(tenant, freezes, now())
     return {
         **tenant.model_dump(exclude={"window"}),
         "instance": tenant.instance,

@@ -28,12 +28,13 @@ def window(tenant: Tenant, at: datetime) -> Window:  # noqa: ARG001 - calendars 
 
 
 def all_of(answers: Iterable[Window]) -> Window:
-    """Several answers as one: open only if all are open, closed for the reasons of all that are closed, until the
-    last of them opens; None when one of them does not say when.
+    """Several answers as one: open, as the first says, only if all are open; closed for the reasons of all that are
+    closed, until the last of them opens, or None when one of them does not say when.
     """
-    closed = [answer for answer in answers if not answer.open]
+    asked = [*answers, Window(open=True, reason="nothing closes it")]
+    closed = [answer for answer in asked if not answer.open]
     if not closed:
-        return Window(open=True, reason="nothing closes it")
+        return asked[0]
     ends = [answer.until for answer in closed if answer.until is not None]
     until = max(ends) if len(ends) == len(closed) else None
     return Window(open=False, reason=", and ".join(answer.reason for answer in closed), until=until)

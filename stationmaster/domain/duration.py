@@ -1,7 +1,7 @@
 """Durations as people write them (`90s|45m|2h|3d`) and instants as they are stored (RFC 3339 UTC, whole seconds)."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
@@ -25,3 +25,31 @@ Seconds = Annotated[int, BeforeValidator(seconds, json_schema_input_type=str | i
 def instant(at: datetime) -> str:
     """An aware datetime as RFC 3339 UTC with `Z`, whole seconds."""
     return at.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def end_of(text: str, now: datetime) -> datetime:
+    """When something ends: a duration from the aware `now`, or an instant with its zone.
+
+    Raises:
+        ValueError: it is neither, or not after now. The message may be shown.
+    """
+    try:
+        end = now + timedelta(seconds=int(str(seconds(text))))
+    except OverflowError:
+        raise ValueError(f"{text} is too long") from None
+    except ValueError:
+        end = _instant_of(text)
+    if end <= now:
+        raise ValueError(f"{text} is not in the future: it is {instant(now)}")
+    return end.replace(microsecond=0)
+
+
+def _instant_of(text: str) -> datetime:
+    wrong = ValueError(f"{text!r} is neither a duration, as 2h or 3d, nor an instant, as 2026-11-24T06:00:00Z")
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise wrong from None
+    if at.tzinfo is None:
+        raise wrong
+    return at

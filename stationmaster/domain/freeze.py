@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from stationmaster.domain.calendar import Window
+from stationmaster.domain.calendar import Window, all_of, window
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
+from stationmaster.domain.tenants import Tenant
 
 Environment = Literal["production", "stage"]
 ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment)
@@ -53,6 +54,14 @@ def closing(
     """Those that keep a change away from an environment, or there from a tenant of the rings."""
     scopes = {scope_of(env=env), *(scope_of(ring=ring) for ring in rings), scope_of(env=env, tenant=tenant)}
     return tuple(freeze for freeze in freezes if freeze.scope in scopes)
+
+
+def touchable(tenant: Tenant, freezes: Iterable[Freeze], at: datetime, ring: str | None = None) -> Window:
+    """Whether a new version may reach the tenant at an aware instant: its calendar, and the freezes in force then of
+    production, of the tenant, of its ring, and of the `ring` in which a plan has it.
+    """
+    mine = closing(freezes, env="production", rings={tenant.ring, ring or tenant.ring}, tenant=tenant.id)
+    return all_of([window(tenant, at), *(freeze.window for freeze in mine)])
 
 
 def scope_of(*, env: Environment | None = None, ring: str | None = None, tenant: str | None = None) -> str:

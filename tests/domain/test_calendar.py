@@ -32,7 +32,7 @@ def shut(hours: int | None) -> Window:
     ("answers", "said"),
     [
         ([], Window(open=True, reason="nothing closes it")),
-        ([OPEN, OPEN], Window(open=True, reason="nothing closes it")),
+        ([OPEN, Window(open=True, reason="also open")], OPEN),
         ([OPEN, shut(2)], shut(2)),
         ([shut(3), shut(2)], Window(open=False, reason="3 h, and 2 h", until=AT + timedelta(hours=3))),
         ([shut(3), shut(None)], Window(open=False, reason="3 h, and None h", until=None)),

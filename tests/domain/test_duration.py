@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from stationmaster.domain.duration import Seconds, instant, seconds
+from stationmaster.domain.duration import Seconds, end_of, instant, seconds
 
 SECONDS: TypeAdapter[int] = TypeAdapter(Seconds)
 
@@ -35,3 +35,34 @@ def test_an_instant_is_utc_with_whole_seconds_wherever_it_was_taken(since: float
     assert text.endswith("Z")
     assert "." not in text
     assert datetime.fromisoformat(text) == taken.astimezone(UTC).replace(microsecond=0)
+
+
+NOW = datetime(2026, 11, 23, 8, 0, 0, 500_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("2h", "2026-11-23T10:00:00Z"),
+        ("2026-11-24T06:00:00Z", "2026-11-24T06:00:00Z"),
+        ("2026-11-24T06:00:00+01:00", "2026-11-24T05:00:00Z"),
+    ],
+)
+def test_an_end_is_a_duration_from_now_or_an_instant(text: str, end: str) -> None:
+    assert instant(end_of(text, NOW)) == end
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("tomorrow", "neither a duration"),
+        ("2026-11-24T06:00:00", "neither a duration"),
+        ("2026-11-23T08:00:00Z", "not in the future: it is 2026-11-23T08:00:00Z"),
+        ("0s", "not in the future"),
+        ("999999999999d", "too long"),
+        ("9999999d", "too long"),
+    ],
+)
+def test_what_is_no_end_in_the_future_is_refused_with_the_reason(text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        end_of(text, NOW)
