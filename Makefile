@@ -35,6 +35,7 @@ bench: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/picture.py
 	$(BIN)/pytest -q tests/test_docs.py
 
 $(STAMP): requirements.lock pyproject.toml
