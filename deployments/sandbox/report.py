@@ -47,7 +47,10 @@ def _way_back(result: Result) -> list[tuple[str, str]]:
     return [
         ("decided", f"{figures.decided_at:%H:%M:%S} UTC: {reason}"),
         ("back", f"{figures.seconds:.2f} s later the last user had an answer from it; by itself, nobody was asked"),
-        ("failed", f"{_requests(figures.bad or 0)} from that decision on, {figures.failed} before it could be made"),
+        (
+            "failed",
+            f"{_requests(figures.bad or 0)} from that decision on; {figures.failed} before it, while it was watched",
+        ),
         ("on hold", f"no release may carry its changes until stationmaster release resume {result.release} …"),
     ]
 

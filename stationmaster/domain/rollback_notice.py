@@ -34,6 +34,7 @@ class _Went:
     ended: Mapping[str, Any]  # the fact of the end
     before: str  # the versions the tenants are on now
     reached: datetime | None  # since when the first of them had the release
+    watched: Mapping[str, int] | None  # total and bad requests on it before the decision, when a verdict counted them
 
 
 def rollback_notice(entries: Sequence[Entry], who: str | None = None) -> RollbackNotice | None:
@@ -71,6 +72,8 @@ def _went(entries: Sequence[Entry], end: Entry) -> _Went:
     back = {e.subject: e for e in known if e.step == "rolled_back" and e.subject in tenants}
     had = [e.at for e in known if e.step == "deployed" and e.subject in tenants]
     versions = sorted({entry.fact["version"] for entry in back.values()})
+    ms = facts["rollback"].get("decided_ms")
+    counts = [e.fact["counts"]["new"] for e in known if e.step == "verdict" and e.fact.get("decided_ms") == ms]
     return _Went(
         end.release,
         f"{facts['started']['product']} {facts['cut']['version']}",
@@ -78,6 +81,7 @@ def _went(entries: Sequence[Entry], end: Entry) -> _Went:
         end.fact,
         " and ".join(versions) or "the version before",
         datetime.fromisoformat(min(had)) if had else None,
+        counts[-1] if counts and ms is not None else None,
     )
 
 
@@ -90,7 +94,7 @@ def _blocks(went: _Went, who: str | None) -> list[Block]:
         fields(
             f"*Back on {escaped(went.before)}*\n{_named(went.ended['tenants'])}",
             f"*Safe since*\n{_safe(went)}",
-            f"*Bad requests*\n{_bad(went.ended['bad_requests'])}",
+            f"*Bad requests*\n{_bad(went)}",
             f"*Still on it*\n{_named(went.ended.get('left') or ()) or 'nobody'}",
         ),
         *sections(f"*What customers may have noticed.* {_noticed(went)}"),
@@ -113,10 +117,10 @@ def _safe(went: _Went) -> str:
     return f"{_clock(at)} UTC, {(at - ordered).total_seconds():.1f} s after the decision"
 
 
-def _bad(bad: int | None) -> str:
-    if bad is None:
-        return "not counted"
-    return f"{bad} {'request' if bad == 1 else 'requests'} failed from the decision until then"
+def _bad(went: _Went) -> str:
+    bad, watched = went.ended["bad_requests"], went.watched
+    before = f"{watched['bad']} of {watched['total']} before the decision, " if watched else ""
+    return f"{before}{'not counted' if bad is None else bad} from then until it was safe"
 
 
 def _noticed(went: _Went) -> str:

@@ -103,7 +103,7 @@ def test_the_last_words_say_what_happened_to_whom(log: TrafficLog) -> None:
         "pilot rollback, broad not begun",
         "00:16:40 UTC: journey order of tenant acme failed 3 of 3",
         "0.30 s later the last user had an answer from it",
-        "1 request from that decision on, 1 before it could be made",
+        "1 request from that decision on; 1 before it, while it was watched",
         f"2 tenants are served by 1 ({OLD[:19]}…)",
         "stationmaster release resume r1",
         "2 requests in 61 s",

@@ -68,7 +68,7 @@ def test_it_says_what_went_back_for_whom_since_when_and_why() -> None:
         "Flags are as 1.2.0 has them.",
         "*Back on 1.2.0*\nacme, bolt",
         "*Safe since*\n08:00:03 UTC, 0.7 s after the decision",
-        "*Bad requests*\n3 requests failed from the decision until then",
+        "*Bad requests*\n3 from then until it was safe",
         "*Still on it*\nnobody",
         "*What customers may have noticed.* Between 08:00:00 and 08:00:03 UTC",
         "Its changes are on hold",
@@ -91,9 +91,19 @@ def test_a_person_who_decided_is_named() -> None:
     assert "Flags" not in said(notice(ordered))
 
 
+def test_what_the_verdict_counted_before_the_decision_is_told_too() -> None:
+    verdict = {"counts": {"new": {"total": 70, "bad": 26}, "old": {"total": 100, "bad": 0}}, "decided_ms": MS}
+    entries = story(
+        *GOOD[:10], ("deployed", "acme"), ("verdict", "pilot"), "rollback", ("rolled_back", "acme"), "restored",
+        facts={"cut": {"version": "1.3.0"}, "rolled_back": {"version": "1.2.0"}, "rollback": ORDER, "restored": END,
+               "verdict": verdict},
+    )  # fmt: skip
+    assert "*Bad requests*\n26 of 70 before the decision, 3 from then until it was safe" in said(notice(entries))
+
+
 def test_what_nobody_knows_is_not_made_up() -> None:
     text = said(notice(told(order={"decided_ms": None, "decided_at": None}, bad_requests=None, seconds_to_last=None)))
-    assert "*Bad requests*\nnot counted" in text
+    assert "*Bad requests*\nnot counted from then until it was safe" in text
     assert "nobody could say when the last answer came" in text
     assert "*What customers may have noticed.* For a while" in text
 
