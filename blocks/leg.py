@@ -166,10 +166,6 @@ class Leg:
         self.tools.source.export(commit, path)
         return path
 
-    def discard(self, name: str) -> None:
-        """Remove an export and what a guest wrote into it, so that a disk it filled has room for others again."""
-        _remove(self.folder(name) / "export")
-
 
 @contextmanager
 def on_duty(tools: Toolbox, request: ReleaseRequest, holder: str) -> Iterator[Leg]:

@@ -94,7 +94,9 @@ def judge(limit: HardLimit, ticks: Sequence[Tick], journeys: Sequence[JourneyRes
     for word in ("rollback", "hold"):
         for verdict in found:
             if verdict.verdict == word:
-                return verdict if word == "hold" else replace(verdict, broken_for=_broken(limit, ticks, journeys, verdict))
+                return (
+                    verdict if word == "hold" else replace(verdict, broken_for=_broken(limit, ticks, journeys, verdict))
+                )
     return _at_deadline(watch, journeys) if deadline else watch.verdict("inconclusive", None, "watching")
 
 

@@ -125,7 +125,11 @@ def of_breach(verdict: Verdict) -> Order:
         raise ValueError(f"{verdict.verdict} is no reason to roll back")
     ms = round(at.timestamp() * 1000)
     return Order(
-        scope="instance", tenants=verdict.broken_for, cause=verdict.cause or "breach", reason=verdict.reason, decided_ms=ms
+        scope="instance",
+        tenants=verdict.broken_for,
+        cause=verdict.cause or "breach",
+        reason=verdict.reason,
+        decided_ms=ms,
     )
 
 
