@@ -99,7 +99,7 @@ def _begin(say: Say, ui_port: int | None) -> Descriptor:
     """
     port, before = free_port(ui_port), _before()
     run = Path(before.run) if before else Path(tempfile.mkdtemp(prefix="stm-", dir="/tmp"))
-    for folder in ("logs", "home", "prefect"):
+    for folder in ("logs", "home", "prefect", "tmp"):
         (run / folder).mkdir(exist_ok=True)
     found = Descriptor(
         run=str(run),
@@ -176,6 +176,7 @@ def _python(stack: Descriptor, name: str, arguments: tuple[str, ...], env: dict[
         env={
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
             "HOME": str(run / "home"),
+            "TMPDIR": str(run / "tmp"),  # a worker takes a folder of one name there, which may be another person's
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
             **stack.prefect_environment(),
