@@ -31,15 +31,24 @@ def shift(leg: Leg, cut: Cut, artifact: Artifact, wave: Wave, colours: dict[str,
     """
     leg.must_have_reached("briefed")
     _must_run(leg, cut, artifact, colours)
+    _must_be_open(leg, wave, colours)
     for instance, tenants in wave.instances.items():
         routes, place = leg.tools.target.routes(), (instance, colours[instance])
         inputs = {"digest": artifact.digest, "colour": place[1]}
         new = [tenant for tenant in tenants if not leg.recorded("deployed", inputs, tenant)]
         left = [tenant for tenant in tenants if tenant in new or routes.get(tenant) != place]
-        must_be_open(leg, wave.ring, [tenant for tenant in left if routes.get(tenant) != place])  # much happened since
         leg.tools.target.shift(left, instance, place[1], leg.fence)
         for tenant in new:
             leg.record("deployed", inputs, _fact(cut, artifact, *place), subject=tenant)
+
+
+def _must_be_open(leg: Leg, wave: Wave, colours: dict[str, str]) -> None:
+    """Asked again immediately before the routes change, for all whose routes do. It is not asked between them: of a
+    wave that has begun, nobody would watch those who are through while the others wait.
+    """
+    routes = leg.tools.target.routes()
+    to = {tenant: (name, colours[name]) for name, tenants in wave.instances.items() for tenant in tenants}
+    must_be_open(leg, wave.ring, [tenant for tenant, place in to.items() if routes.get(tenant) != place])
 
 
 def _must_run(leg: Leg, cut: Cut, artifact: Artifact, colours: dict[str, str]) -> None:
