@@ -1,4 +1,5 @@
-"""Brings up what Stationmaster itself needs, for any product: PostgreSQL, a Prefect server with its UI, a worker.
+"""Brings up what Stationmaster itself needs, for any product: PostgreSQL, a Prefect server with its UI, a worker,
+a watchdog.
 
 Every step converges: a stack that runs is left alone, one that is half there is completed.
 """
@@ -62,6 +63,7 @@ def bring_up(say: Say, ui_port: int | None = None) -> Descriptor:
 
     registration.register()
     supervisor.ensure(_worker(found))
+    supervisor.ensure(_watchdog(found))
     if found.product and not found.front:
         say(f"the sandbox's {found.product} does not run any more; `stationmaster demo` makes a new one")
     say(f"Prefect UI: {found.prefect_ui} (user and password in {found.prefect_auth})")
@@ -164,6 +166,12 @@ def _worker(stack: Descriptor) -> Unit:
         "worker",
         ("prefect", "worker", "start", "--pool", "stationmaster", "--type", "process", "--name", "stationmaster"),
         {"PREFECT_WORKER_QUERY_SECONDS": "1", "STATIONMASTER_HOME": str(home().resolve())},
+    )
+
+
+def _watchdog(stack: Descriptor) -> Unit:
+    return _python(
+        stack, "watchdog", ("stationmaster.cli.main", "watchdog"), {"STATIONMASTER_HOME": str(home().resolve())}
     )
 
 

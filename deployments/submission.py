@@ -1,20 +1,22 @@
 """Hands releases to the Prefect server and asks how their flow runs ended. Imports prefect; its settings come first."""
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import get_current_settings
 
-from stationmaster.domain.errors import InputError, OutsideError
-from stationmaster.domain.request import ReleaseRequest
+from stationmaster.deployments.flow_runs import RELEASE, ROLLBACK, connected, reschedule, runs_of, runs_under_way
+from stationmaster.domain.errors import OutsideError
+from stationmaster.domain.flow_runs import Asked, FlowRun, Worker, condition, newest
+from stationmaster.domain.request import ReleaseRequest, RollbackRequest
+from stationmaster.domain.waiting import SHOWN
 
-
-class NoServerError(InputError):
-    """No Prefect server was brought up here, and the person's settings name none."""
-
-    code = "no_server"
+WOKEN = "Woken"
+_SETTLES = 5.0  # seconds in which a worker says that a process ended, and an ended leg parks its run
 
 
 class NotRegisteredError(OutsideError):
@@ -31,16 +33,15 @@ class Submitted:
     url: str
 
 
-def create(deployment: str, request: ReleaseRequest) -> Submitted:
+def create(deployment: str, request: ReleaseRequest | RollbackRequest) -> Submitted:
     """One new flow run of a deployment.
 
     Raises:
         NoServerError: Prefect would start a server of its own for this one call, and nobody would work for it.
         NotRegisteredError: the server has no such deployment.
     """
-    if get_current_settings().api.url is None:
-        raise NoServerError("no Prefect server is known here", hint="`stationmaster up`, or set PREFECT_API_URL")
-    with get_client(sync_client=True) as client:
+    name = request.id if isinstance(request, ReleaseRequest) else request.release
+    with connected() as client:
         try:
             found = client.read_deployment_by_name(deployment)
         except ObjectNotFound:
@@ -48,16 +49,78 @@ def create(deployment: str, request: ReleaseRequest) -> Submitted:
                 f"the Prefect server has no deployment {deployment}", hint="stationmaster up"
             ) from None
         run = client.create_flow_run_from_deployment(
-            found.id, parameters={"request": request.model_dump()}, name=request.id
+            found.id, parameters={"request": request.model_dump(mode="json")}, name=name
         )
-        ui = str(client.api_url).rstrip("/").removesuffix("/api")
-    return Submitted(run.id, f"{ui}/runs/flow-run/{run.id}")
+        return _submitted(client, run.id)
+
+
+def go_on(request: ReleaseRequest, worker: Worker, heard: datetime, *, ended: bool = False) -> Submitted:
+    """Have the release go on now, in the flow run it has had until now wherever that can be started again: one that is
+    parked or dead is rescheduled, one that is about to begin is left to it. Else in a new one: of a run that crashed a
+    moment ago a second report comes, which would undo whatever is made of it. The old one is never started again,
+    because only the newest run of a release ever is.
+
+    `worker` does not live; `heard` is the instant of the last entry, `ended` whether that ended a leg.
+
+    Raises:
+        NoServerError, NotRegisteredError: as `create`.
+    """
+    found = _settled(request.id, lambda run: run.kind == "RUNNING" and (ended or worker.gone is not None))
+    told = replace(worker, gone=worker.gone if worker.gone is None else timedelta(seconds=3600))  # else it had said so
+    state = condition(found, told, heard, datetime.now(UTC))
+    if found is None or state in {"dying", "over", "stopped"}:
+        return create(RELEASE, request)
+    if state == "coming" or reschedule(found, WOKEN, f"{request.starter} has it go on"):
+        with connected() as client:
+            return _submitted(client, UUID(found.id))
+    return go_on(request, worker, heard, ended=ended)  # it changed meanwhile
+
+
+class PrefectRuns:
+    """What the watchdog asks of Prefect."""
+
+    def of(self, releases: Iterable[str]) -> list[Asked]:
+        """The flow runs of these releases, and those of any other that have not ended or died lately."""
+        found = {one.run.id: one for one in (*runs_of(releases), *runs_under_way())}
+        return list(found.values())
+
+    def again(self, run: FlowRun, name: str, message: str) -> bool:
+        """As `reschedule`."""
+        return reschedule(run, name, message)
+
+    def begin(self, request: ReleaseRequest | RollbackRequest) -> None:
+        """A new flow run."""
+        create(RELEASE if isinstance(request, ReleaseRequest) else ROLLBACK, request)
+
+
+def under_way(release: str) -> Submitted | None:
+    """The flow run that works on the release, or is about to."""
+    found = newest(runs_of([release]), release)
+    if found is None or found.kind not in {"RUNNING", "PENDING"}:
+        return None
+    with connected() as client:
+        return _submitted(client, UUID(found.id))
 
 
 def ended(run: UUID) -> tuple[str, str] | None:
-    """Type and message of the flow run's last state, or None while it goes on."""
-    with get_client(sync_client=True) as client:
+    """Type and message of the flow run's last state, or None while it goes on. A parked run has ended its leg."""
+    with connected() as client:
         state = client.read_flow_run(run).state
-    if state is None or not state.is_final():
+    if state is None or not (state.is_final() or (state.is_scheduled() and state.name in SHOWN)):
         return None
     return state.type.value, state.message or ""
+
+
+def _settled(release: str, changes: Callable[[FlowRun], bool]) -> FlowRun | None:
+    """The newest run, when it is not about to change any more."""
+    deadline = time.monotonic() + _SETTLES
+    while True:
+        found = newest(runs_of([release]), release)
+        if found is None or not changes(found) or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
+
+
+def _submitted(client: SyncPrefectClient, run: UUID) -> Submitted:
+    ui = str(client.api_url).rstrip("/").removesuffix("/api")
+    return Submitted(run, f"{ui}/runs/flow-run/{run}")

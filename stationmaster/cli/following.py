@@ -80,7 +80,7 @@ class Run:
     def _judge(self, state: tuple[str, str], found: Status, *, silent: bool) -> None:
         kind, message = state
         told = found.stage in CLOSED or (found.trouble is not None and not silent)
-        if kind != "COMPLETED" and not told:
+        if kind not in {"COMPLETED", "SCHEDULED"} and not told:  # scheduled: it is parked
             raise RunCrashedError(
                 f"the flow run of {self.request.id} ended as {kind.lower()}: {message}",
                 hint=f"stationmaster release start {self.request.id}",

@@ -2,14 +2,18 @@
 
 import contextlib
 import re
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from stationmaster.blocks.toolbox import PrefectAwayError
+from stationmaster.blocks.workers import worker_of
 from stationmaster.cli import lookup
 from stationmaster.cli.following import Run
+from stationmaster.cli.output import say
+from stationmaster.cli.person import now
 from stationmaster.cli.tools import only_product, open_ledger, recall
 from stationmaster.deployments import descriptor
 from stationmaster.deployments.descriptor import NoStackError
@@ -20,9 +24,11 @@ from stationmaster.domain.stages import CLOSED
 from stationmaster.ledger.leases import LeaseHeldError
 
 if TYPE_CHECKING:
+    from stationmaster.deployments.submission import Submitted
+    from stationmaster.domain.entries import Entry
+    from stationmaster.domain.flow_runs import Worker
+    from stationmaster.ledger.leases import Lease
     from stationmaster.ledger.store import Ledger
-
-DEPLOYMENT = "release/stationmaster"
 
 
 class ReleaseOpenError(RefusedError):
@@ -44,26 +50,23 @@ class ReleaseOverError(InputError):
 
 
 def submit(release: str | None, *, product: str | None, ref: str | None, starter: str) -> tuple[ReleaseRequest, Run]:
-    """Hand a release to the Prefect server.
+    """Hand a release to the Prefect server: one that stopped goes on in its own flow run, one under way is followed.
 
     Raises:
         InputError: the id is not one, or the release exists with another ref or product, or is over.
         ReleaseOpenError: no id was given, and a release of this version is under way.
-        LeaseHeldError: somebody works on it already.
+        LeaseHeldError: somebody works on it already, and not in a flow run that could be followed.
         PrefectAwayError: nobody took it.
     """
     home = product or only_product()
     with open_ledger(home) as ledger:
         request = _request(ledger, release, product=product, home=home, ref=ref, starter=starter)
-        if held := lookup.worker(ledger, request.id):
-            raise LeaseHeldError(request.id, held.holder, held.until)
-        known = ledger.entries(request.id)
+        held, worker = lookup.worker(ledger, request.id), worker_of(ledger, request.id, now())
+        known = ledger.entries(request.id)  # read last: what a leg leaves is there before its lease ends
     with contextlib.suppress(NoStackError):  # then a server elsewhere; the person's own Prefect settings say where
         descriptor.load().connect()
-    from stationmaster.deployments.submission import create  # noqa: PLC0415 - imports prefect
-
     try:
-        run = create(DEPLOYMENT, request)
+        run = _follow(held) if held else _go_on(request, worker, known)
     except StationmasterError:
         raise
     except Exception as error:
@@ -71,6 +74,29 @@ def submit(release: str | None, *, product: str | None, ref: str | None, starter
             f"the Prefect server does not take the release: {type(error).__name__}: {error}", hint="stationmaster up"
         ) from error
     return request, Run(request, run.id, run.url, known[-1].index if known else -1)
+
+
+def _go_on(request: ReleaseRequest, worker: "Worker", known: "list[Entry]") -> "Submitted":
+    from stationmaster.deployments.submission import go_on  # noqa: PLC0415 - imports prefect
+
+    heard = datetime.fromisoformat(known[-1].at) if known else datetime.min.replace(tzinfo=UTC)
+    ended = bool(known) and known[-1].step in {"waiting", "held", "failed"}
+    return go_on(request, worker, heard, ended=ended)
+
+
+def _follow(held: "Lease") -> "Submitted":
+    """The flow run that works on it already: the watchdog may have been faster.
+
+    Raises:
+        LeaseHeldError: it is none, or Prefect cannot be asked.
+    """
+    from stationmaster.deployments.submission import under_way  # noqa: PLC0415 - imports prefect
+
+    with contextlib.suppress(Exception):  # whoever holds it holds it, whatever Prefect says
+        if run := under_way(held.release):
+            say(f"{held.holder} works on it already")
+            return run
+    raise LeaseHeldError(held.release, held.holder, held.until)
 
 
 def _request(

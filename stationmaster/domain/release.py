@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from stationmaster.domain.deaths import ENOUGH, deaths
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError
 from stationmaster.domain.orders import in_force, on_hold
@@ -77,6 +78,7 @@ class Status(BaseModel):
     entries: int
     trouble: Trouble | None = Field(default=None, exclude=True)
     on_hold: bool = Field(default=False, exclude=True, description="No release may carry its changes.")
+    deaths: int = Field(default=0, exclude=True)  # legs at the end that left no fact
 
 
 class Reason(BaseModel):
@@ -110,6 +112,7 @@ def status(release: str, entries: list[Entry], running: dict[str, Entry]) -> Sta
         entries=len(entries),
         trouble=trouble,
         on_hold=on_hold(entries),
+        deaths=deaths(entries),
     )
 
 
@@ -122,7 +125,8 @@ def why(status: Status, worker: str | None = None) -> Reason:
         return Reason(message="Somebody answered since; the next start counts it.", command=_START.format(id=status.id))
     if trouble.step == "rollback" and worker:
         return Reason(message=f"{_words(trouble)}. {worker} works on it.", command=None)
-    return Reason(message=_words(trouble), command=_command(status, trouble).format(id=status.id))
+    words = _words(trouble) + (_left_alone(status) if trouble.step == "held" else "")
+    return Reason(message=words, command=_command(status, trouble).format(id=status.id))
 
 
 def _untroubled(status: Status, worker: str | None) -> Reason:
@@ -133,7 +137,14 @@ def _untroubled(status: Status, worker: str | None) -> Reason:
         message = f"{status.id} is {status.stage} and nothing blocks it: {worker} works on it."
         return Reason(message=message, command=None)
     message = f"{status.id} is {status.stage} and waits for nothing, but nobody works on it: its process died."
-    return Reason(message=message, command=_START.format(id=status.id))
+    return Reason(message=message + _left_alone(status), command=_START.format(id=status.id))
+
+
+def _left_alone(status: Status) -> str:
+    """What the watchdog makes of it, when that is nothing."""
+    if status.deaths < ENOUGH:
+        return ""
+    return f" It was begun {status.deaths} times in a row without a new fact, so the watchdog leaves it alone."
 
 
 def _command(status: Status, trouble: Trouble) -> str:

@@ -50,7 +50,7 @@ def person() -> Iterator[Sandbox]:
 def test_up_is_repeatable_down_keeps_the_data_and_up_goes_on_with_it(person: Sandbox) -> None:
     first = person.run("up", "--json").json
     pids = _pids(person)
-    assert set(pids) == {"postgres", "prefect-server", "worker"}
+    assert set(pids) == {"postgres", "prefect-server", "worker", "watchdog"}
     assert stat.S_IMODE(Path(first["prefect_auth"]).stat().st_mode) == 0o600
     assert person.run("up", "--json").json == first
     assert _pids(person) == pids
