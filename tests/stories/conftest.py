@@ -8,7 +8,12 @@ import pytest
 
 from tests.stories.sandbox import Sandbox
 
-CHAPTERS = ("test_good_release", "test_wrong_input", "test_killed")  # one sandbox: what is released stays released
+CHAPTERS = (  # one sandbox: what is released stays released
+    "test_good_release",
+    "test_broken_release",
+    "test_wrong_input",
+    "test_killed",
+)
 
 
 @pytest.hookimpl(trylast=True)

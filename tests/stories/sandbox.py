@@ -70,9 +70,9 @@ class Sandbox:
         return str(answer.json()["digest"])
 
     def messages(self) -> list[dict[str, Any]]:
-        """What the Slack-shaped receiver keeps."""
+        """What the Slack-shaped receiver keeps: each message as it is now, in the order in which they were posted."""
         lines = (self.run_dir / "messages.jsonl").read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        return list({message["ts"]: message for message in map(json.loads, lines)}.values())
 
     def failures(self) -> list[dict[str, Any]]:
         """Requests of the traffic that failed so far."""
