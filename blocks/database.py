@@ -15,12 +15,13 @@ from pathlib import Path
 from pydantic import BaseModel, Field, SecretStr
 
 from stationmaster.blocks.guest import GuestFailedError, run
-from stationmaster.blocks.postgres import CONNECT, connected, has_tables, oldest_transaction, temporary
+from stationmaster.blocks.postgres import CONNECT, connected, has_tables, oldest_transaction, started, temporary
 from stationmaster.domain.errors import InputError, OutsideError, RefusedError, nearest
 from stationmaster.domain.product import Database
 
 _LOCK_TIMEOUT_MS = 50  # others stall for 58 ms at most behind a waiting revision (design: migrations)
 _LOCK_TRIES = 40
+_RECOVERY = 30.0  # seconds that a killed server is given to come back
 _BUSY, _UNKNOWN = 75, 65  # exit codes of blocks/migrations.py
 _ADVISORY = 0x57_41_54_4E  # one runner per database
 _HEADS = "SELECT version_num FROM alembic_version ORDER BY 1"
@@ -54,6 +55,15 @@ class MigrationBusyError(OutsideError):
     """Another runner migrates this database, or its locks were never free long enough."""
 
     code = "migration_busy"
+
+
+class DatabaseRestartedError(OutsideError):
+    """PostgreSQL went away while something was done with it, so nobody knows whose fault it was that it failed."""
+
+    code = "database_restarted"
+
+    def __init__(self, name: str, error: RefusedError) -> None:
+        super().__init__(f"PostgreSQL restarted on {name} in the middle: {error.message}", hint="start it again")
 
 
 @dataclass(frozen=True)
@@ -141,7 +151,7 @@ class ProductDatabase(BaseModel):
             MigrationFailedError: a revision raised. Nothing of it stays.
             MigrationBusyError: locks were busy throughout, or another runner is at work.
         """
-        with self._alone(instance):
+        with self.steady(instance), self._alone(instance):
             before = self.revision(instance)
             for attempt in range(_LOCK_TRIES):
                 if self._upgrade(instance, revisions):
@@ -156,6 +166,23 @@ class ProductDatabase(BaseModel):
     def scratch_database(self, name: str) -> AbstractContextManager[str]:
         """An empty database of that name for as long as the block lasts; one left by a killed run is replaced."""
         return temporary(self.scratch.get_secret_value(), name)
+
+    @contextmanager
+    def steady(self, instance: str | None = None) -> Iterator[None]:
+        """Around what needs the database of an instance, or the scratch one: what fails while PostgreSQL restarts says
+        nothing about the product.
+
+        Raises:
+            DatabaseRestartedError: something was refused in the block, and PostgreSQL restarted meanwhile.
+        """
+        url, name = (self.url(instance), instance) if instance else (self.scratch.get_secret_value(), "scratch")
+        began = started(url, name)
+        try:
+            yield
+        except RefusedError as error:
+            if started(url, name, _RECOVERY) != began:
+                raise DatabaseRestartedError(name, error) from error
+            raise
 
     @contextmanager
     def _alone(self, instance: str) -> Iterator[None]:

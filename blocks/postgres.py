@@ -6,6 +6,7 @@ No message holds an address, for it may hold a password.
 import contextlib
 import hashlib
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from stationmaster.domain.errors import InputError, OutsideError
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 CONNECT = 10  # seconds
+_LOOK = 0.2  # seconds between looks at a server that is away
 _NAME = 63  # bytes of an identifier
 _DRIVER = re.compile(r"^postgres(ql)?(\+\w+)?:")  # SQLAlchemy's form is understood too
 _DATABASE = re.compile(r"^(postgresql://[^/?]*)(/[^?]*)?(\?.*)?$")
@@ -77,6 +79,21 @@ def temporary(server: str, name: str) -> Iterator[str]:
     finally:
         with contextlib.suppress(DatabaseUnreachableError):  # what stays is replaced next time
             _replace(server, name, create=False)
+
+
+def started(url: str, name: str, patience: float = 0) -> str:
+    """When the server started: another answer means that it went away in between. One that is away is asked again for
+    `patience` seconds.
+    """
+    end = time.monotonic() + patience
+    while True:
+        try:
+            with connected(url, name) as connection:
+                return str(connection.execute("SELECT pg_postmaster_start_time()::text").fetchone())
+        except DatabaseUnreachableError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(_LOOK)
 
 
 def has_tables(connection: Connection) -> bool:

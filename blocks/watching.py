@@ -104,12 +104,15 @@ class Watch:
                 yield from self._attempts(instance, new, old, tenant)
 
     def _attempts(self, instance: str, new: Colour, old: Colour | None, tenant: str) -> Iterator[JourneyResult]:
-        """Once when it passes; three times when it fails, and then on the old version too."""
-        product = self.cut.product
+        """Once when it passes; three times when it fails, and on the old version too, before the last: what both
+        suffered and what ended in between is not taken for a difference.
+        """
+        product, before = self.cut.product, dict[str, bool]()
         rounds = [self._run(product, instance, new, tenant)]
         while len(rounds) < JOURNEY_ATTEMPTS and not all(rounds[-1].values()):
+            if old and len(rounds) == JOURNEY_ATTEMPTS - 1:
+                before = self._run(self.before, instance, old, tenant)
             rounds.append(self._run(product, instance, new, tenant))
-        before = self._run(self.before, instance, old, tenant) if old and not all(rounds[-1].values()) else {}
         for name in rounds[0]:
             passed = [run[name] for run in rounds]
             yield JourneyResult(name, tenant, passed.count(True), passed.count(False), _word(before.get(name)))

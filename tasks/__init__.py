@@ -97,7 +97,7 @@ class Act(Generic[P, R]):
 
 
 def act(
-    name: str, *, timeout: float, retries: int = 2, shown: str | None = None, even_paused: bool = False
+    name: str, *, timeout: float, retries: int = 3, shown: str | None = None, even_paused: bool = False
 ) -> "Callable[[Callable[Concatenate[Leg, P], R]], Act[Concatenate[Leg, P], R]]":
     """An act named `name`, tried again only when something outside failed; not begun when nothing may be done any more.
     `shown` is its run's name in the UI, with the act's arguments filled in. `even_paused` is for what a pause must not

@@ -8,19 +8,35 @@ from stationmaster.domain.plan import Wave
 from stationmaster.tasks import act
 
 TICK = 1.0  # seconds
+_AGAIN = (2, 5, 15, 30, 60)  # ticks before a wave that was held is watched anew: what both versions suffered may pass
 
 
-@act("watch", timeout=86400, retries=0, shown="watch {wave.ring}", even_paused=True)
+@act("watch", timeout=86400, shown="watch {wave.ring}", even_paused=True)
 def watch(leg: Leg, cut: Cut, artifact: Artifact, wave: Wave) -> Verdict:
-    """The verdict of a wave. A wave that passed is not watched again; any other is, each time anew."""
+    """The verdict of a wave. A wave that passed is not watched again; any other is, each time anew, and one that is
+    held is watched once more from its start while that may still help: metrics come back, an incident ends.
+    """
     if done := leg.recorded("promoted", {"digest": artifact.digest, "tenants": list(wave.tenants)}, wave.ring):
         return Verdict.from_fact(done.fact)
-    watching = Watch.begin(leg, cut, artifact, wave)
+    for pause in (*_AGAIN, 0):
+        verdict = _watched(leg, Watch.begin(leg, cut, artifact, wave))
+        leg.observe("verdict", verdict.fact(), subject=wave.ring)
+        if verdict.verdict != "hold":
+            break
+        for _ in range(pause):
+            _tick(leg)
+    return verdict
+
+
+def _watched(leg: Leg, watching: Watch) -> Verdict:
+    """What is found when the ring's time is over, or when something is found before."""
     while True:
-        leg.tools.sleep(TICK)
-        leg.go_on(even_paused=True)
+        _tick(leg)
         over, verdict = watching.over, watching.look()
         if over or verdict.verdict != "inconclusive":
-            break
-    leg.observe("verdict", verdict.fact(), subject=wave.ring)
-    return verdict
+            return verdict
+
+
+def _tick(leg: Leg) -> None:
+    leg.tools.sleep(TICK)
+    leg.go_on(even_paused=True)

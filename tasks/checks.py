@@ -9,7 +9,7 @@ from stationmaster.domain.product import Check
 from stationmaster.tasks import act
 
 
-@act("test", timeout=7200, retries=0)
+@act("test", timeout=7200)
 def run_checks(leg: Leg, cut: Cut, artifact: Artifact) -> None:
     """Every check passes, or the release stops with the log of the one that did not."""
     inputs = {"digest": artifact.digest, "commit": cut.commit.commit}
@@ -26,6 +26,7 @@ def _run(leg: Leg, cut: Cut, artifact: Artifact, check: Check) -> dict[str, str 
     with ExitStack() as stack:
         env = {"ARTIFACT": path, "PYTHONPATH": path}
         if cut.product.database:
+            stack.enter_context(leg.tools.database.steady())
             env["DATABASE_URL"] = stack.enter_context(
                 leg.tools.database.scratch_database(f"scratch_{leg.release}_{check.name}")
             )

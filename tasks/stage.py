@@ -1,5 +1,7 @@
 """Stage: the artifact on the expanded schema, and the version that runs now on that same schema."""
 
+from contextlib import nullcontext
+
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.openness import must_be_unfrozen
 from stationmaster.blocks.serving import product_at, run_journeys, start_instance
@@ -26,8 +28,9 @@ def stage(leg: Leg, cut: Cut, artifact: Artifact) -> None:
     revision = ",".join(leg.tools.database.revision(STAGE)) if cut.product.database else ""
     running = {entry.fact["digest"]: entry.fact["commit"] for entry in leg.tools.ledger.running().values()}
     proved = [*sorted(set(running) - {artifact.digest}), artifact.digest]
-    for digest in proved:
-        colour = _prove(leg, cut, product_at(leg, running.get(digest, cut.commit.commit)), digest)
+    with leg.tools.database.steady(STAGE) if cut.product.database else nullcontext():
+        for digest in proved:
+            colour = _prove(leg, cut, product_at(leg, running.get(digest, cut.commit.commit)), digest)
     leg.tools.target.shift([cut.product.stage_tenant], STAGE, colour, leg.fence)
     leg.record("staged", inputs, {"revision": revision, "pairs": [[digest, revision] for digest in proved]})
 

@@ -15,10 +15,10 @@ from typing import Any
 from pydantic import BaseModel, PrivateAttr, SecretStr
 
 from stationmaster.blocks.chat import ChatRefusedError, ChatUnavailableError
-from stationmaster.blocks.database import Migrated, MigrationFailedError, Revisions
+from stationmaster.blocks.database import DatabaseRestartedError, Migrated, MigrationFailedError, Revisions
 from stationmaster.blocks.source import UnknownRefError
 from stationmaster.domain.artifact import Change, Commit
-from stationmaster.domain.errors import InputError, nearest
+from stationmaster.domain.errors import InputError, RefusedError, nearest
 
 
 @dataclass
@@ -98,6 +98,7 @@ class FakeDatabase(BaseModel):
     scratch: SecretStr
     _at: dict[str, str] = PrivateAttr(default_factory=dict)
     _ran: list[tuple[str, str]] = PrivateAttr(default_factory=list)  # database and revision
+    _restarts: int = PrivateAttr(default=0)
 
     @property
     def ran(self) -> list[tuple[str, str]]:
@@ -125,6 +126,19 @@ class FakeDatabase(BaseModel):
             self._at[instance] = head
             self._ran.append((instance, head))
         return Migrated(before, (head,))
+
+    @contextlib.contextmanager
+    def steady(self, instance: str | None = None) -> Iterator[None]:
+        began = self._restarts
+        try:
+            yield
+        except RefusedError as error:
+            if self._restarts != began:
+                raise DatabaseRestartedError(instance or "scratch", error) from error
+            raise
+
+    def restart(self) -> None:
+        self._restarts += 1
 
     @contextlib.contextmanager
     def scratch_database(self, name: str) -> Iterator[str]:

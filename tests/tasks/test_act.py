@@ -32,8 +32,8 @@ def test_outside_a_flow_it_is_the_function(world: World) -> None:
 
     with world.leg() as leg:
         assert double(leg, 4, more=1) == double.fn(leg, 4, more=1) == 9
-    assert (double.task.name, double.task.retries, double.task.timeout_seconds) == ("double", 2, 60.0)
-    assert double.task.retry_delay_seconds == [1.0, 4.0]
+    assert (double.task.name, double.task.retries, double.task.timeout_seconds) == ("double", 3, 60.0)
+    assert double.task.retry_delay_seconds == [1.0, 4.0, 15.0]
 
 
 def test_an_error_learns_where_it_was_raised_and_keeps_it(world: World) -> None:

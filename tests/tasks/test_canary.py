@@ -76,7 +76,30 @@ def test_a_failing_journey_is_asked_three_times_and_of_the_old_version_too(world
         world.target.runs["cloud", "a"]["fails"] = {"cloud": ["/order"]}
         verdict = watch.fn(now.leg, now.cut, now.artifact, now.plan.waves[0])
     assert (verdict.verdict, verdict.cause) == ("hold", "shared_incident")
-    assert len([step for step, _ in world.steps("r3") if step == "verdict"]) == 2  # each watch is on record
+    assert len([step for step, _ in world.steps("r3") if step == "verdict"]) == 1 + 6  # each watch is on record
+
+
+def test_what_both_versions_suffer_and_then_no_more_does_not_hold_the_wave(world: World, ready: Prepared) -> None:
+    with ready() as now:
+        deployed(now)
+        for found in world.target.runs.values():
+            found["bad"] = {"cloud": 5}
+        world.power.trap = when_observed("verdict", lambda: [found.pop("bad") for found in world.target.runs.values()])
+        assert watch.fn(now.leg, now.cut, now.artifact, now.plan.waves[0]).verdict == "promote"
+    told = [entry.fact["cause"] for entry in world.ledger.entries("r2") if entry.step == "verdict"]
+    assert told == ["shared_incident", None]
+
+
+def when_observed(step: str, act: Callable[[], object]) -> Callable[[str, str, tuple[Any, ...]], bool]:
+    """Do something after the first such observation."""
+    left = [act]
+
+    def trap(at: str, call: str, arguments: tuple[Any, ...]) -> bool:
+        if (at, call) == ("after", "ledger.observe") and arguments[0].step == step and left:
+            left.pop()()
+        return False
+
+    return trap
 
 
 def test_a_journey_that_recovers_does_not_break_the_wave(world: World, ready: Prepared) -> None:
