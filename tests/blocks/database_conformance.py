@@ -1,12 +1,14 @@
 """What every product database must do, the real one and the fake alike. A test class inherits and gives `world`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stationmaster.blocks.database import Migrated, MigrationFailedError, Revisions
+from stationmaster.blocks.database import DatabaseRestartedError, Migrated, MigrationFailedError, Revisions
+from stationmaster.domain.errors import RefusedError
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class World:
     database: Any
     good: Revisions
     raising: Revisions
+    restart: Callable[[], object]  # the server
 
 
 class DatabaseConformance:
@@ -49,3 +52,16 @@ class DatabaseConformance:
     def test_a_scratch_database_has_an_address_with_its_name(self, world: World) -> None:
         with world.database.scratch_database("scratch_r1_unit") as address:
             assert "/scratch_r1_unit" in address
+
+    def test_what_is_refused_while_the_server_stands_is_refused(self, world: World) -> None:
+        with pytest.raises(RefusedError, match="no"), world.database.steady("cloud"):
+            raise RefusedError("no")
+
+    def test_what_is_refused_while_the_server_restarts_says_nothing(self, world: World) -> None:
+        with pytest.raises(DatabaseRestartedError, match="restarted on cloud in the middle: no"):
+            with world.database.steady("cloud"):
+                world.restart()
+                raise RefusedError("no")
+        with pytest.raises(DatabaseRestartedError, match="scratch"), world.database.steady():
+            world.restart()
+            raise RefusedError("no")

@@ -76,7 +76,9 @@ class TestPostgreSQL(DatabaseConformance):
     def world(self, tmp_path: Path, postgres: Postgres) -> World:
         good, raising = Scripts.begin(tmp_path / "good"), Scripts.begin(tmp_path / "raising")
         raising.add("e2", "e1", "ALTER TABLE orders ADD half int", "SELECT 1/0")
-        return World(product_database(postgres, "cloud", "stage"), good.revisions(), raising.revisions())
+        return World(
+            product_database(postgres, "cloud", "stage"), good.revisions(), raising.revisions(), postgres.restart
+        )
 
 
 class TestFake(DatabaseConformance):
@@ -89,7 +91,8 @@ class TestFake(DatabaseConformance):
             folder.mkdir(parents=True)
             (folder / "head").write_text("e1")
             (folder / "expand.sql").write_text(sql)
-        return World(database, *(Scripts(tmp_path / name).revisions() for name in ("good", "raising")))
+        good, raising = (Scripts(tmp_path / name).revisions() for name in ("good", "raising"))
+        return World(database, good, raising, database.restart)
 
 
 # What runs
