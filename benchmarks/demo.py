@@ -1,7 +1,8 @@
-"""The demo as a whole: how long it takes a second time, and what the release cost the traffic.
+"""The demo as a whole: how long it takes a second time, and what each release cost the traffic.
 
-A sandbox of its own is brought up and ended. Figures: whole seconds of the command, requests in the release and how
-many failed, latency in and around it.
+A sandbox of its own is brought up and ended. Figures: whole seconds of the command, requests of the traffic, how many
+failed in the good release, and of the broken one how long from the tick that decided to the last answer from it, how
+many requests failed meanwhile, and how many before.
 """
 
 import json
@@ -26,17 +27,20 @@ def main() -> dict[str, Any]:
 
 def _figures(home: str) -> dict[str, Any]:
     began = time.monotonic()
-    demo = json.loads(_stationmaster(home, "demo", "--scenario", "good", "--json"))
+    demo = json.loads(_stationmaster(home, "demo", "--scenario", "all", "--json"))
     seconds = time.monotonic() - began
     stack = json.loads((Path(home) / "stack.json").read_text())
     log = TrafficLog(Path(stack["run"]) / "traffic.jsonl")
-    (release,) = demo["releases"]
+    good, broken = demo["releases"]
     return {
         "demo_seconds": round(seconds, 1),
-        "outcome": release["outcome"],
+        "outcomes": [good["outcome"], broken["outcome"]],
         "requests": log.sent(),
-        "failed_requests_from_deploy": release["failed_requests_from_deploy"],
         "latency": log.latency(),
+        "good_failed_requests_from_deploy": good["failed_requests_from_deploy"],
+        "broken_breach_to_safe_seconds": broken["breach_to_safe_seconds"],
+        "broken_bad_requests": broken["bad_requests"],
+        "broken_failed_requests_from_deploy": broken["failed_requests_from_deploy"],
     }
 
 

@@ -1,6 +1,7 @@
 """How every leg of a release begins and ends: the lease is held, and the outcome is in the ledger and in Prefect."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -135,10 +136,13 @@ def _run(leg: Leg, runbook: Callable[[Leg], None], done: Callable[[], State[None
         _record(leg, "waiting", {"for": wait.waiting_for, "until": wait.until, **_said(leg, wait)})
         return Completed(name=shown_as(wait), message=wait.message)
     except ReleaseAbortedError as aborted:
+        with suppress(LeaseLostError):  # whoever gave it up may have taken it over to lead its tenants back
+            farewell(replace(leg, back=True))
         return Completed(name="Aborted", message=aborted.message)
     except ReleaseGoingBackError as going:
         return Completed(name=GOING_BACK, message=going.message)
     except WaveHeldError as held:  # recorded where it was decided
+        update_brief(leg, leg.release)
         return Failed(name="Held", message=held.message)
     except LeaseLostError:
         raise  # not ours to record any more
