@@ -12,7 +12,8 @@ CHAPTERS = (  # one sandbox: what is released stays released
     "test_good_release",
     "test_broken_release",
     "test_wrong_input",
-    "test_killed",
+    "test_mended",
+    "test_kill_story",
 )
 
 
