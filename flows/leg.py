@@ -156,7 +156,8 @@ def _record_failure(leg: Leg, error: Exception) -> None:
     """Whatever becomes of the record, the error itself is what the run ends with."""
     known = error if isinstance(error, StationmasterError) else StationmasterError(f"{type(error).__name__}: {error}")
     try:
-        _record(leg, "failed", {"step": known.step, "code": known.code, **_said(leg, known)})
+        outside = isinstance(known, OutsideError)
+        _record(leg, "failed", {"step": known.step, "code": known.code, "outside": outside, **_said(leg, known)})
     except LeaseLostError as lost:  # what it broke on is of the world that another leg works in
         raise lost from error
     except StationmasterError as unsaid:

@@ -35,7 +35,7 @@ STEPS: dict[str, str] = {
     "promoted": "the ring in the subject may be followed by the next: tenants, verdict",
     "held": "widening stopped at the ring in the subject: verdict, cause, message",
     "waiting": "the leg ended because something is awaited: for, until, message, hint",
-    "failed": "the leg ended with an error: step, code, message, hint",
+    "failed": "the leg ended with an error: step, code, message, hint, outside: whether it may pass by itself",
     "rollback": "the release goes back: scope, tenants, cause, reason, decided_at; personal: who, if a person decided",
     "rolled_back": "the tenant in the subject runs again what ran before: version, digest, commit",
     "contained": "the rollback's tenants answer from the version before, others keep the release: as restored, left",

@@ -89,11 +89,17 @@ def _hold(seen: Seen) -> Decision | None:
 def _go_back(seen: Seen) -> Decision | None:
     if in_force(seen.entries) != "rollback":
         return None
-    if seen.trouble and seen.trouble.step == "failed":
+    if seen.trouble and seen.trouble.step == "failed" and not _may_pass(seen):
         return Decision("leave", "its rollback failed")
     if seen.at - seen.heard <= _ORDERED or any(seen.condition(run) == "coming" for run in (seen.run, seen.back)):
         return Decision("leave", "its rollback is about to begin")
     return _tired(seen) or Decision("roll_back", "its rollback was decided, and nobody carries it out")
+
+
+def _may_pass(seen: Seen) -> bool:
+    """Whether a rollback failed because of something outside, long enough ago to try again: it runs to its end."""
+    failed = next(entry for entry in reversed(seen.entries) if entry.step == "failed")
+    return bool(failed.fact.get("outside")) and seen.at - seen.heard > _UNWATCHED
 
 
 def _for_a_person(seen: Seen) -> Decision | None:
@@ -131,6 +137,8 @@ def _died(seen: Seen) -> Decision:
     found = seen.condition(seen.run)
     if found == "dead" and seen.run:
         return Decision("restart", f"its flow run is {seen.run.kind} and nobody works on it")
+    if found == "over" and (seen.run is None or seen.run.kind == "FAILED") and seen.at - seen.heard > _ORDERED:
+        return Decision("restart", "its flow run ended, and the ledger does not know why")  # that was away just then
     if found == "over":
         ended = f"ended as {seen.run.kind}" if seen.run else "is not known to Prefect"
         return Decision("leave", f"nobody works on it, and its flow run {ended}: it is left to a person", loud=True)

@@ -97,12 +97,24 @@ def test_what_is_about_to_begin_or_was_cancelled_is_left(found: FlowRun) -> None
     assert decided(*TO_PLAN, run=found).do == "leave"
 
 
-@pytest.mark.parametrize(
-    ("found", "words"), [(None, "is not known to Prefect"), (DONE, "COMPLETED"), (run("FAILED"), "FAILED")]
-)
-def test_what_has_no_flow_run_that_could_go_on_is_left_with_a_word(found: FlowRun | None, words: str) -> None:
-    made = decided(*TO_PLAN, run=found)
-    assert (made.do, made.loud, words in made.why) == ("leave", True, True)
+def test_a_run_that_ended_well_without_a_word_is_left_with_one() -> None:
+    made = decided(*TO_PLAN, run=DONE)
+    assert (made.do, made.loud, "ended as COMPLETED" in made.why) == ("leave", True, True)
+
+
+@pytest.mark.parametrize("found", [None, run("FAILED")])
+def test_what_failed_while_the_ledger_was_away_is_begun_again(found: FlowRun | None) -> None:
+    assert decided(*TO_PLAN, run=found).do == "restart"
+    assert decided(*TO_PLAN, run=found, after=timedelta(seconds=5)).do == "leave"
+
+
+def test_a_rollback_that_failed_because_of_something_outside_is_tried_again_after_a_while() -> None:
+    outside = {"step": "retire", "code": "outside", "message": "away", "hint": None, "outside": True}
+    assert decided(*TO_PILOT, *BACK, "started", "failed", failed=outside, run=DONE).do == "roll_back"
+    soon = timedelta(seconds=50)
+    assert decided(*TO_PILOT, *BACK, "started", "failed", failed=outside, run=DONE, after=soon).do == "leave"
+    refused = {**outside, "outside": False}
+    assert decided(*TO_PILOT, *BACK, "started", "failed", failed=refused, run=DONE).do == "leave"
 
 
 # -- waits
