@@ -1,9 +1,9 @@
 """Hands releases to the Prefect server and asks how their flow runs ended. Imports prefect; its settings come first."""
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -113,12 +113,12 @@ def ended(run: UUID) -> tuple[str, str] | None:
 
 def _settled(release: str, changes: Callable[[FlowRun], bool]) -> FlowRun | None:
     """The newest run, when it is not about to change any more."""
-    deadline = time.monotonic() + _SETTLES
+    deadline = monotonic() + _SETTLES
     while True:
         found = newest(runs_of([release]), release)
-        if found is None or not changes(found) or time.monotonic() > deadline:
+        if found is None or not changes(found) or monotonic() > deadline:
             return found
-        time.sleep(0.2)
+        sleep(0.2)
 
 
 def _submitted(client: SyncPrefectClient, run: UUID) -> Submitted:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 from stationmaster.blocks.holder import this_process
 from stationmaster.blocks.settings import LedgerDatabase
 from stationmaster.blocks.toolbox import remember
+from stationmaster.cli.main import app
 from stationmaster.deployments.open_releases import Place, places
 from stationmaster.deployments.watchdog import Done, Watchdog, run
 from stationmaster.domain.entries import OBSERVED, Draft
@@ -335,3 +337,11 @@ def test_products_that_share_a_ledger_have_one_place(tmp_path: Path, monkeypatch
     assert (one.products, one.name) == (None, "ledger")
     with one.open() as ledger:
         assert ledger.entries() == []
+
+
+def test_the_service_file_comes_with_the_package_and_starts_the_command() -> None:
+    text = files("stationmaster.deployments").joinpath("services/stationmaster-watchdog.service").read_text()
+    (command,) = [line.partition("=")[2] for line in text.splitlines() if line.startswith("ExecStart=")]
+    program, word = command.split()
+    assert Path(program).name == "stationmaster"
+    assert word in app
