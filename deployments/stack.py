@@ -19,9 +19,8 @@ import httpx
 
 from stationmaster.blocks.home import home
 from stationmaster.blocks.supervisor import SOCKET, Supervisor, SupervisorGoneError, Unit
-from stationmaster.deployments import descriptor, postgres
+from stationmaster.deployments import descriptor, postgres, restoring
 from stationmaster.deployments.descriptor import Descriptor, NoStackError
-from stationmaster.deployments.detach import start_supervisor
 from stationmaster.domain.errors import InputError, OutsideError
 
 Say = Callable[[str], None]
@@ -55,6 +54,8 @@ def bring_up(say: Say, ui_port: int | None = None) -> Descriptor:
     postgres.wait_ready(run)
     for name in ("prefect", "ledger"):
         postgres.create_database(run, name)
+    for name in restoring.restore(found, supervisor):
+        say(f"{name} is not healthy: its tenants are not served; see {run}/logs/{name}.log")
     supervisor.ensure(_server(found))
     say("waiting for the Prefect server")
     _wait(found, supervisor)
@@ -108,12 +109,13 @@ def _begin(say: Say, ui_port: int | None) -> Descriptor:
         supervisor=str(run.resolve() / SOCKET),
         prefect_ui=f"http://127.0.0.1:{port}",
         prefect_auth=str(_password(run)),
-        product=before.product if before else None,
     )
+    if before:
+        kept = before.model_dump(include={"product", "front", "messages", "public_keys"})
+        found = found.model_copy(update=kept)
     found.save()
     say(f"starting PostgreSQL and Prefect in {run}")
-    start_supervisor(run)
-    return found
+    return restoring.begin(found)
 
 
 def _before() -> Descriptor | None:

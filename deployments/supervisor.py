@@ -23,6 +23,7 @@ from stationmaster.deployments.children import Child
 from stationmaster.deployments.detach import adopt_orphans, detach, end_orphans
 from stationmaster.deployments.fences import Fences
 from stationmaster.deployments.routing import Router
+from stationmaster.deployments.wanted import Wanted
 from stationmaster.domain.errors import StationmasterError
 
 PROXY = "proxy"  # the unit that routes are set in
@@ -39,6 +40,7 @@ class Server:
         self._children: dict[str, Child] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._fences = Fences(run_dir / "fences.json")
+        self._wanted = Wanted(run_dir)
         self._router = Router(run_dir, expected=lambda: PROXY in self._children)
         self._ending = False
         self.ended = asyncio.Event()
@@ -108,12 +110,14 @@ class Server:
                 child = None
             if child is None:
                 child = self._children[unit.name] = Child(unit, self._front.fileno())
+            self._wanted.add(unit)
             if not child.alive:
                 child.start()
             return {"unit": child.status().model_dump()}
 
     async def _end(self, request: dict[str, Any]) -> dict[str, Any]:
         async with self._locks[request["name"]]:
+            self._wanted.drop(request["name"])
             await self._forget(request["name"], request["grace"])
         return {}
 

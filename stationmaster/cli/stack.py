@@ -8,7 +8,8 @@ from stationmaster.deployments import stack
 def up(*, port: int | None = None, json: Flag = False) -> None:
     """Start PostgreSQL, a Prefect server with its UI, and a worker; leave them running until `down`.
 
-    What runs already is left alone, so it is safe to repeat. Data of an earlier `up` is kept.
+    What runs already is left alone, so it is safe to repeat. Data of an earlier `up` is kept, and what ran beside it is
+    started again: the sandbox comes back with its routes, instances and traffic.
 
     Parameters
     ----------
@@ -28,9 +29,7 @@ def up(*, port: int | None = None, json: Flag = False) -> None:
 
 
 def down(*, delete: Flag = False, json: Flag = False) -> None:
-    """End every process that `up` or `demo` started. Data stays for the next `up`.
-
-    The sandbox's product is not started again by `up`; `demo` makes a new one.
+    """End every process that `up` or `demo` started. Data stays for the next `up`, which brings all of it back.
 
     Parameters
     ----------
