@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stationmaster.deployments.sandbox.bounded import BoundedLines
 from stationmaster.deployments.sandbox.traffic_http import Answer, BrokenAnswerError, Connections
 from stationmaster.deployments.sandbox.traffic_log import Recorder
 from stationmaster.deployments.sandbox.traffic_plan import Call, TrafficPlan
@@ -175,7 +176,7 @@ def _failure(tenant: str, call: Call, due: float, answer: Answer | None, error: 
 
 
 async def _run(plan: TrafficPlan, address: str, out: Path) -> None:
-    with out.open("a", encoding="utf-8") as file:
+    with BoundedLines(out) as file:
         traffic = Traffic(plan, Connections(address), Recorder(file))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, traffic.stop)
