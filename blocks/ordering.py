@@ -3,10 +3,15 @@
 It moves nobody, and it needs no lease: an order is a fact of its own.
 """
 
+import contextlib
+
 from stationmaster.blocks.leg import first_request
 from stationmaster.blocks.tally import Tally
 from stationmaster.blocks.toolbox import Toolbox
+from stationmaster.blocks.unsaid import put_on_record
 from stationmaster.domain.entries import Draft
+from stationmaster.domain.errors import OutsideError
+from stationmaster.domain.orders import in_force
 from stationmaster.domain.request import RollbackRequest
 from stationmaster.domain.rollback import Order, in_scope, must_be_deployed, of_person
 from stationmaster.domain.stages import fold
@@ -20,11 +25,15 @@ def give_order(tools: Toolbox, request: RollbackRequest) -> Order:
         NothingToRollBackError, RollbackOfRollbackError, NotOnReleaseError: nothing is recorded.
     """
     first_request(tools, request.release, request.starter)  # else nobody knows the release
-    entries, running = tools.ledger.entries(request.release), tools.ledger.running()
+    entries = tools.ledger.entries(request.release)
     order = of_person(request, tools.now())
     built = next((entry.fact["digest"] for entry in entries if entry.step == "built"), None)
     if fold(entries) == "rolled_back":
         return order
+    if in_force(entries) != "rollback":
+        with contextlib.suppress(OutsideError):  # the order is given all the same
+            put_on_record(tools, request.release)
+    running = tools.ledger.running()
     must_be_deployed(request.release, built, running)
     in_scope(request.release, order.scope, order.tenants, running)
     return decide(tools, request.release, order, who=request.starter)

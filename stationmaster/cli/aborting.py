@@ -3,6 +3,7 @@
 from stationmaster.blocks import going_back
 from stationmaster.blocks.holder import this_process
 from stationmaster.blocks.leg import way_back
+from stationmaster.blocks.unsaid import put_on_record
 from stationmaster.cli.tools import only_product, remembered
 from stationmaster.domain.errors import OutsideError, StationmasterError
 from stationmaster.domain.rollback import in_scope
@@ -29,6 +30,7 @@ def lead_back(release: str, product: str | None) -> list[str]:
     try:
         tools = remembered(product or only_product())
         with tools.ledger, way_back(tools, release, this_process("abort")) as leg:
+            put_on_record(tools, release)
             return going_back.lead_back(leg, in_scope(release, "release", (), tools.ledger.running()))
     except StationmasterError as error:
         raise RoutesNotBackError(release, error) from error

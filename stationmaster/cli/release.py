@@ -145,8 +145,8 @@ def abort(release: str, *, reason: str, product: str | None = None, json: Flag =
             raise ReleasedAlreadyError(f"{release} is released already", hint="start another release")
         given = Draft(release=release, step="aborted", fact={"reason": reason}, personal={"who": whoami()})
         ledger.append(given, now())
-        moved = [entry for entry in ledger.running().values() if (entry.release, entry.step) == (release, "deployed")]
-        back = lead_back(release, product) if moved or lookup.worker(ledger, release) else []
+        touched = any(entry.step == "briefed" for entry in ledger.entries(release))  # production, perhaps
+        back = lead_back(release, product) if touched or lookup.worker(ledger, release) else []
         if back:
             say(f"back on the version before: {', '.join(back)}")
         found = lookup.find(ledger, release)

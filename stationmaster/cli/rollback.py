@@ -18,8 +18,8 @@ from stationmaster.cli.tools import only_product, open_ledger, remembered
 from stationmaster.deployments import descriptor
 from stationmaster.deployments.descriptor import NoStackError
 from stationmaster.domain.errors import InputError, StationmasterError
+from stationmaster.domain.orders import in_force
 from stationmaster.domain.request import ReleaseRequest, RollbackRequest
-from stationmaster.domain.stages import fold
 
 if TYPE_CHECKING:
     from stationmaster.ledger.store import Ledger
@@ -43,7 +43,7 @@ def rollback(release: str, tenants: tuple[str, ...], *, everybody: bool, now: bo
         request = _request(ledger, release, tenants, everybody=everybody, now=now, reason=reason, product=product)
         back = _routes(request)
         say(f"on the version before: {', '.join(back)}" if back else "no tenant is on it any more")
-        if fold(ledger.entries(release)) == "rolling_back":
+        if in_force(ledger.entries(release)) == "rollback":
             _finish(ledger, request)
 
 
@@ -53,7 +53,7 @@ def _routes(request: RollbackRequest) -> list[str]:
     with tools.ledger:
         order = give_order(tools, request)
         with way_back(tools, request.release, this_process("release rollback"), request.starter) as leg:
-            if fold(tools.ledger.entries(request.release)) != "rolling_back":
+            if in_force(tools.ledger.entries(request.release)) != "rollback":
                 return []
             return lead_back(leg, tenants_of(leg, order))
 
