@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from stationmaster.blocks.home import home
 from stationmaster.blocks.toolbox import open_ledger, recall
 from stationmaster.blocks.workers import worker_of
-from stationmaster.domain.deaths import is_unwatched
+from stationmaster.domain.deaths import is_vain
 from stationmaster.domain.entries import FREEZE, Entry
 from stationmaster.domain.errors import StationmasterError
 from stationmaster.domain.flow_runs import Asked, Worker
@@ -63,9 +63,9 @@ class Memory:
     said: str = ""
 
     def learn(self, entries: list[Entry]) -> None:
-        """A new fact means that what was started got somewhere; that a leg began does not."""
+        """A new fact means that what was started got somewhere; that a leg began or failed does not."""
         new = entries[len(self.entries) :]
-        if any(entry.step != "started" and not is_unwatched(entry) for entry in new):
+        if not all(is_vain(entry) for entry in new):
             self.tries = 0
         self.entries = entries
 

@@ -17,7 +17,7 @@ from stationmaster.blocks.secrecy import mask_of
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError, OutsideError, StationmasterError, WaitingError
-from stationmaster.domain.orders import in_force
+from stationmaster.domain.orders import ORDERS, in_force
 from stationmaster.domain.request import ReleaseRequest, RollbackRequest
 from stationmaster.domain.rollback import Order
 from stationmaster.domain.stages import CLOSED, fold
@@ -59,7 +59,7 @@ def conduct(tools: Toolbox, request: ReleaseRequest, holder: str, runbook: Calla
         if not known:
             tools.signer.people().starter(request.starter)
         leg.observe("started", request.model_dump(exclude={"id", "starter"}), starter=request.starter)
-        return _run(leg, runbook, lambda: Completed(name="Released", message=f"{request.id} runs for its whole plan"))
+        return _run(leg, runbook, lambda: _through(leg))
 
 
 def go_back(tools: Toolbox, request: RollbackRequest, holder: str, undo: Callable[[Leg, Order], None]) -> State[None]:
@@ -109,6 +109,17 @@ def this_run() -> str:
     return this_process(f"flow run {runtime.flow_run.id}")
 
 
+def _through(leg: Leg) -> State[None]:
+    """The runbook ended well: every wave is through, or one broke its promise and its routes are back."""
+    if in_force(leg.tools.ledger.about(leg.release, ORDERS)) == "rollback":
+        return _going_back(leg)
+    return Completed(name="Released", message=f"{leg.release} runs for its whole plan")
+
+
+def _going_back(leg: Leg) -> State[None]:
+    return Completed(name=GOING_BACK, message=f"{leg.release} goes back to the version before")
+
+
 def _back(leg: Leg) -> State[None]:
     """How the rollback ended, in words."""
     ended = leg.tools.ledger.about(leg.release, BACK)[-1]
@@ -139,8 +150,8 @@ def _run(leg: Leg, runbook: Callable[[Leg], None], done: Callable[[], State[None
         with suppress(LeaseLostError):  # whoever gave it up may have taken it over to lead its tenants back
             farewell(replace(leg, back=True))
         return Completed(name="Aborted", message=aborted.message)
-    except ReleaseGoingBackError as going:
-        return Completed(name=GOING_BACK, message=going.message)
+    except ReleaseGoingBackError:
+        return _going_back(leg)
     except WaveHeldError as held:  # recorded where it was decided
         update_brief(leg, leg.release)
         return Failed(name="Held", message=held.message)

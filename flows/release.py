@@ -77,6 +77,7 @@ def runbook(leg: Leg) -> None:
         verdict = watch(leg, this, artifact, wave)
         if verdict.verdict == "rollback":
             route_back(leg, of_breach(verdict))  # the routes first; flow `rollback` does the rest
+            return
         promote(leg, artifact, wave, verdict)
         update_brief(leg, wave.ring)
 

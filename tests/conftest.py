@@ -16,8 +16,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from tests import sample
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 _SETTINGS = "fsync=off listen_addresses= max_connections=100 shared_buffers=64MB unix_socket_permissions=0700"
 

@@ -9,14 +9,20 @@ UNWATCHED = "unwatched"  # the cause of a hold that the watchdog records
 
 
 def deaths(entries: Sequence[Entry]) -> int:
-    """Legs at the end of `entries` that began and left no fact. The leg that works now, if one does, is counted too."""
+    """Legs at the end of `entries` that began and left no fact; that they failed is none. The leg that works now, if
+    one does, is counted too.
+    """
     count = 0
     for entry in reversed(entries):
-        if entry.step == "started":
-            count += 1
-        elif not is_unwatched(entry):
+        if not is_vain(entry):
             return count
+        count += entry.step == "started"
     return count
+
+
+def is_vain(entry: Entry) -> bool:
+    """Whether it says no more than that somebody tried, or that nobody did."""
+    return entry.step in {"started", "failed"} or is_unwatched(entry)
 
 
 def is_unwatched(entry: Entry) -> bool:

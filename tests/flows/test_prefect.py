@@ -8,6 +8,8 @@ from prefect.client.schemas.objects import State
 
 from stationmaster.domain.errors import InputError, OutsideError
 from stationmaster.domain.request import ReleaseRequest
+from stationmaster.flows import release as release_flow
+from stationmaster.flows import rollback as rollback_flow
 from stationmaster.flows.leg import conduct
 from stationmaster.flows.release import runbook
 from stationmaster.tasks.cut import cut
@@ -61,6 +63,7 @@ def test_what_is_wrong_is_not(world: World) -> None:
 
 def test_a_held_wave_and_a_broken_act_are_failed_runs_that_say_why(world: World) -> None:
     world.commit("v2", bad={"cloud": 5})
+    world.target.runs["cloud", "a"]["bad"] = {"cloud": 5}  # as bad as its neighbours
     leg(world, return_state=True)
     world.approve()
     held = leg(world, return_state=True)
@@ -71,6 +74,18 @@ def test_a_held_wave_and_a_broken_act_are_failed_runs_that_say_why(world: World)
     assert (broken.type.value, broken.name) == ("FAILED", "Failed")
     assert "cut broke: KeyError" in str(broken.message)
     assert world.last("failed").fact["step"] == "cut"
+
+
+def test_a_breach_ends_in_the_flow_rollback_and_a_failed_release(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for flows in (release_flow, rollback_flow):
+        monkeypatch.setattr(flows, "load", lambda _product: world.tools)
+    world.commit("v2", bad={"cloud": 5})
+    request = ReleaseRequest(id="r2", product="shop", ref="v2", starter="ana")
+    release_flow.release(request, return_state=True)
+    world.approve()
+    ended = release_flow.release(request, return_state=True)
+    assert (ended.type.value, ended.name) == ("FAILED", "RolledBack")
+    assert (world.tenants()["acme"], world.status().stage) == ("1", "rolled_back")
 
 
 def test_another_ref_under_the_same_name_records_nothing(world: World) -> None:
