@@ -98,6 +98,26 @@ class DigestMismatchError(RefusedError):
         )
 
 
+class NobodyAnswersError(OutsideError):
+    """Nobody says what some tenants are served: perhaps too slow for once."""
+
+    code = "nobody_answers"
+
+
+def must_serve(wanted: Mapping[str, str], found: Mapping[str, str | None]) -> None:
+    """Return if each tenant is served by the digest it was released to, as its process says.
+
+    Raises:
+        DigestMismatchError: one is served by another.
+        NobodyAnswersError: none is, and for one nobody answers.
+    """
+    wrong = {tenant: found.get(tenant) for tenant, digest in wanted.items() if found.get(tenant) != digest}
+    if any(digest is not None for digest in wrong.values()):
+        raise DigestMismatchError(next(iter(wanted[tenant] for tenant in wrong)), wrong)
+    if wrong:
+        raise NobodyAnswersError(f"nobody who answers serves {', '.join(sorted(wrong))}", hint="try again in a moment")
+
+
 def backend(instance: str, colour: str) -> str:
     """The name of the colour: of its backend in the proxy, its unit, its socket."""
     return f"{instance}_{colour}"

@@ -6,7 +6,7 @@ It gathers; what the counts and journeys mean is `domain/canary.py`'s.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from stationmaster.blocks.instances import Colour
 from stationmaster.blocks.leg import Leg
@@ -26,6 +26,13 @@ class NotRunningError(OutsideError):
     """What is to be watched ended between its deploy and the watch."""
 
     code = "not_running"
+
+
+def passed(leg: Leg, artifact: Artifact, wave: Wave) -> dict[str, Any]:
+    """What a wave that passed passed with. Tenants that were taken back and have it again are watched again."""
+    running = leg.tools.ledger.running()
+    since = max((running[name].index for name in wave.tenants if name in running), default=None)
+    return {"digest": artifact.digest, "tenants": list(wave.tenants), "since": since}
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Watching a wave: counts and journeys of the new version beside the old one's, tick by tick, to a verdict."""
 
 from stationmaster.blocks.leg import Leg
-from stationmaster.blocks.watching import Watch
+from stationmaster.blocks.watching import Watch, passed
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.canary import Verdict
 from stationmaster.domain.plan import Wave
@@ -16,7 +16,7 @@ def watch(leg: Leg, cut: Cut, artifact: Artifact, wave: Wave) -> Verdict:
     """The verdict of a wave. A wave that passed is not watched again; any other is, each time anew, and one that is
     held is watched once more from its start while that may still help: metrics come back, an incident ends.
     """
-    if done := leg.recorded("promoted", {"digest": artifact.digest, "tenants": list(wave.tenants)}, wave.ring):
+    if done := leg.recorded("promoted", passed(leg, artifact, wave), wave.ring):
         return Verdict.from_fact(done.fact)
     for pause in (*_AGAIN, 0):
         verdict = _watched(leg, Watch.begin(leg, cut, artifact, wave))

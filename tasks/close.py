@@ -1,7 +1,8 @@
 """The end of a wave and of a release: what passed is recorded, what nobody uses any more is stopped."""
 
-from stationmaster.blocks.instances import DigestMismatchError
+from stationmaster.blocks.instances import must_serve
 from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.watching import passed
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.canary import Verdict
 from stationmaster.domain.errors import RefusedError
@@ -21,7 +22,7 @@ def promote(leg: Leg, artifact: Artifact, wave: Wave, verdict: Verdict) -> None:
     if verdict.verdict == "promote":
         leg.record(
             "promoted",
-            {"digest": artifact.digest, "tenants": list(wave.tenants)},
+            passed(leg, artifact, wave),
             {"tenants": list(wave.tenants), **verdict.fact()},
             subject=wave.ring,
         )
@@ -43,8 +44,7 @@ def close(leg: Leg, cut: Cut, artifact: Artifact, plan: Plan) -> None:
     runs = {(found.instance, found.colour): found.digest for found in target.running(cut.product.service.version)}
     tenants = [tenant for wave in plan.waves for tenant in wave.tenants]
     served = {tenant: runs.get(routes[tenant]) if tenant in routes else None for tenant in tenants}
-    if wrong := {tenant: digest for tenant, digest in served.items() if digest != artifact.digest}:
-        raise DigestMismatchError(artifact.digest, wrong)
+    must_serve(dict.fromkeys(tenants, artifact.digest), served)
     for instance, colour in sorted(set(runs) - set(routes.values())):
         target.retire(instance, colour, leg.fence)
     leg.record("released", inputs, {"tenants": len(tenants)})

@@ -1,7 +1,7 @@
 """The way back: routes first, then flags and what nobody uses any more; every process is asked; support is told."""
 
 from stationmaster.blocks.going_back import lead_back, tenants_of
-from stationmaster.blocks.instances import DigestMismatchError
+from stationmaster.blocks.instances import must_serve
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.ordering import decide
 from stationmaster.blocks.serving import product_at
@@ -53,9 +53,7 @@ def confirm_back(leg: Leg, flags: str) -> Safe:
         for one in leg.tools.target.running(version)
         if one.digest
     }
-    wrong = {t: runs.get(routes[t]) for t, entry in led.items() if runs.get(routes[t]) != entry.fact["digest"]}
-    if wrong:
-        raise DigestMismatchError(next(iter(led.values())).fact["digest"], wrong)
+    must_serve({t: e.fact["digest"] for t, e in led.items()}, {t: runs.get(routes[t]) for t in led if t in routes})
     bad = Tally.of_release(leg.release, leg.tools.ledger.running()).bad(leg.tools)
     left = [t for t, e in leg.tools.ledger.running().items() if (e.release, e.step) == (leg.release, "deployed")]
     return safe_after(leg.tools.ledger.about(leg.release, ["rollback"])[0], led, left, flags, bad)

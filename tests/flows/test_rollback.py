@@ -291,3 +291,16 @@ def each(call: str, act: Callable[[tuple[Any, ...]], None]) -> Callable[[str, st
         return False
 
     return trap
+
+
+def test_a_wave_that_went_back_and_comes_again_is_watched_again(world: World) -> None:
+    world.start()
+    world.approve()
+    world.power.trap = once("target.retire", throw(OutsideError("away")))
+    with pytest.raises(OutsideError):
+        world.start()
+    assert world.rollback("r2", "acme").name == "Contained"
+    world.lift("r2")
+    assert world.start().name == "Released"
+    assert world.steps().count(("verdict", "pilot")) == 2
+    assert world.production() == NEW

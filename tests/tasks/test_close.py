@@ -5,8 +5,9 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from stationmaster.blocks.instances import DigestMismatchError
+from stationmaster.blocks.instances import DigestMismatchError, NobodyAnswersError, must_serve
 from stationmaster.domain.canary import Verdict
+from stationmaster.domain.errors import OutsideError
 from stationmaster.tasks.close import WaveHeldError, close, promote
 from stationmaster.tasks.deploy import deploy, shift
 from tests.tasks.conftest import Ready
@@ -64,3 +65,13 @@ def test_a_process_that_says_otherwise_keeps_the_release_open(world: World, read
         deployed(now)  # as the next leg does
         close.fn(now.leg, now.cut, now.artifact, now.plan)
     assert world.status().stage == "released"
+
+
+def test_who_is_served_by_another_artifact_is_named_and_who_does_not_answer_is_asked_again() -> None:
+    wanted = {"acme": "sha256:a", "birch": "sha256:a"}
+    must_serve(wanted, wanted)
+    with pytest.raises(DigestMismatchError, match="acme by sha256:b, birch by nobody who answers"):
+        must_serve(wanted, {"acme": "sha256:b"})
+    with pytest.raises(NobodyAnswersError, match="serves birch") as nobody:
+        must_serve(wanted, {"acme": "sha256:a", "birch": None})
+    assert isinstance(nobody.value, OutsideError)
