@@ -6,7 +6,7 @@ from stationmaster.deployments import stack
 
 
 def up(*, port: int | None = None, json: Flag = False) -> None:
-    """Start PostgreSQL, a Prefect server with its UI, and a worker; leave them running until `down`.
+    """Start PostgreSQL, a Prefect server with its UI, a worker and a watchdog; leave them running until `down`.
 
     What runs already is left alone, so it is safe to repeat. Data of an earlier `up` is kept, and what ran beside it is
     started again: the sandbox comes back with its routes, instances and traffic.

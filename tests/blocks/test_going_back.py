@@ -60,7 +60,9 @@ def test_a_tenant_that_ran_nothing_before_stays_and_the_others_go(world: World, 
 
 def test_nobody_goes_back_to_what_stage_did_not_prove_on_the_schema(world: World, leg: Leg) -> None:
     world.database.put("r9")
-    with pytest.raises(NotProvedError, match="acme stay where they are: stage never proved that 1 works on schema r9") as refused:
+    with pytest.raises(
+        NotProvedError, match="acme stay where they are: stage never proved that 1 works on schema r9"
+    ) as refused:
         lead_back(leg, ["acme"])
     assert refused.value.hint is not None
     assert "release a fix" in refused.value.hint
