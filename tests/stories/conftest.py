@@ -14,6 +14,7 @@ CHAPTERS = (  # one sandbox: what is released stays released
     "test_wrong_input",
     "test_mended",
     "test_kill_story",
+    "test_machine",
 )
 
 
