@@ -11,8 +11,9 @@ from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.serving import product_at, start_instance
 from stationmaster.blocks.tally import Tally
 from stationmaster.domain.calendar import window
-from stationmaster.domain.entries import Entry
+from stationmaster.domain.entries import RUNS, Entry
 from stationmaster.domain.errors import OutsideError, StationmasterError
+from stationmaster.domain.past import ran_before
 from stationmaster.domain.rollback import NotProvedError, Order, in_scope, proved
 
 
@@ -83,7 +84,7 @@ def _lead(leg: Leg, group: _Group, warm: Colour | None) -> _Led:
 
 def _groups(leg: Leg, tenants: Collection[str], failed: list[StationmasterError]) -> list[_Group]:
     """Who goes where. Tenants that ran nothing before are in no group."""
-    running, before = leg.tools.ledger.running(), leg.tools.ledger.running(without=leg.release)
+    running, before = leg.tools.ledger.running(), _before(leg, tenants)
     new = sorted(set(tenants) - set(before))
     if new:
         failed.append(_stays(leg, new))
@@ -92,6 +93,22 @@ def _groups(leg: Leg, tenants: Collection[str], failed: list[StationmasterError]
         at = running[tenant].fact
         ways.setdefault((at["instance"], at["colour"], before[tenant].fact["digest"]), []).append(tenant)
     return [_Group(way[0], way[1], before[names[0]], tuple(names)) for way, names in ways.items()]
+
+
+def _before(leg: Leg, tenants: Collection[str]) -> dict[str, Entry]:
+    """What each tenant ran before. Where another release was last, and was taken back to this one's artifact, that is
+    older: its whole past is read.
+    """
+    running, before = leg.tools.ledger.running(), leg.tools.ledger.running(without=leg.release)
+    for tenant in set(tenants) & set(before):
+        digest = running[tenant].fact["digest"]
+        if before[tenant].fact["digest"] != digest:
+            continue
+        del before[tenant]
+        past = sorted((e for step in RUNS for e in leg.tools.ledger.history(step, tenant)), key=lambda e: e.index)
+        if found := ran_before(past, digest):
+            before[tenant] = found
+    return before
 
 
 def _stays(leg: Leg, tenants: list[str]) -> NothingRunsError:
