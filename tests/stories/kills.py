@@ -159,7 +159,9 @@ def story(release: Release) -> list[tuple[str, str, str]]:
     """
     entries = release.entries()
     facts = {entry.step: entry.fact for entry in entries}
+    before = {revision for entry in entries if entry.step == "expanded" for revision in entry.fact["before"]}
     names = {
+        **dict.fromkeys(before - {release.bump.revision}, "BEFORE"),
         facts["built"]["digest"]: "DIGEST", release.bump.commit: "COMMIT", release.bump.version: "VERSION",
         release.id: "RELEASE", release.bump.revision: "REVISION",
         **dict.fromkeys(facts["cut"]["previous"], "PREVIOUS"),
@@ -170,8 +172,7 @@ def story(release: Release) -> list[tuple[str, str, str]]:
 
 def _plain(fact: dict[str, Any]) -> str:
     text = json.dumps({name: value for name, value in fact.items() if name not in _MEASURED}, sort_keys=True)
-    text = re.sub(r'"seconds": [\d.]+|"log": "[^"]+"', '"…": 0', text)
-    return re.sub(r"b\d{11}", "REVISION", text)
+    return re.sub(r'"seconds": [\d.]+|"log": "[^"]+"', '"…": 0', text)
 
 
 def _renamed(text: str, names: dict[str, str]) -> str:

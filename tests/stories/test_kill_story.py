@@ -4,7 +4,7 @@ did is seen once at each receiving end. Its figures are in docs/killed.md.
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -17,6 +17,7 @@ from tests.stories.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow
 Story = list[tuple[str, str, str]]
+Judged = Callable[[list[Received]], None]
 BEFORE_APPROVAL = ("started", "cut", "built", "tested", "expanded", "staged", "planned")
 FIRST_WAVE = ("approved", "briefed", "expanded", "told", "deployed", "verdict", "promoted")
 LATER_WAVES = ("expanded", "told", "deployed", "verdict", "promoted", "told", "deployed", "verdict", "promoted")
@@ -44,6 +45,17 @@ def undisturbed(sandbox: Sandbox, ledger: Ledger) -> Story:
     return story(release)
 
 
+@pytest.fixture
+def judged(release: Release, undisturbed: Story, record_property: Callable[[str, object], None]) -> Judged:
+    """What must be true at the end. The figures go into the test report, for docs/killed.md."""
+
+    def judge(found: list[Received]) -> None:
+        record_property("received", str(found[0]))
+        ends_as_it_would_have(release, found, undisturbed)
+
+    return judge
+
+
 def ends_as_it_would_have(release: Release, found: list[Received], undisturbed: Story) -> None:
     (received,) = found
     assert received.once, received
@@ -58,9 +70,7 @@ def ends_as_it_would_have(release: Release, found: list[Received], undisturbed: 
     [(BEFORE_APPROVAL, False), (FIRST_WAVE, True), (LATER_WAVES, True)],
     ids=["before-approval", "first-wave", "later-waves"],
 )
-def test_the_flow_killed_at_every_step(
-    release: Release, undisturbed: Story, steps: tuple[str, ...], *, late: bool
-) -> None:
+def test_the_flow_killed_at_every_step(release: Release, judged: Judged, steps: tuple[str, ...], *, late: bool) -> None:
     """`release start` has it go on at once; the last kill is left to the watchdog."""
     with counted(release) as found:
         if late:
@@ -74,12 +84,12 @@ def test_the_flow_killed_at_every_step(
             release.after(step, seen)
             assert kill_flow(release.sandbox) >= 1
         release.finish()
-    ends_as_it_would_have(release, found, undisturbed)
+    judged(found)
     assert found[0].failed == 0
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_the_flow_killed_at_random_moments(release: Release, undisturbed: Story, number: int) -> None:
+def test_the_flow_killed_at_random_moments(release: Release, judged: Judged, number: int) -> None:
     """Fifty in all: ten in each of five releases."""
     dice = random.Random(sample.SEED + number)  # noqa: S311 - moments of a test; the seed is printed
     killed = 0
@@ -93,7 +103,7 @@ def test_the_flow_killed_at_random_moments(release: Release, undisturbed: Story,
             time.sleep(dice.uniform(0, 5))
             killed += bool(kill_flow(release.sandbox))
         release.finish()
-    ends_as_it_would_have(release, found, undisturbed)
+    judged(found)
     assert found[0].failed == 0
     assert killed == KILLS_OF_A_RELEASE
 
@@ -103,7 +113,7 @@ STAGES = ("built", "deployed", "promoted")
 
 
 @pytest.mark.parametrize("part", ["worker", "prefect-server", "proxy", "postgres"])
-def test_a_part_killed_at_three_stages(release: Release, undisturbed: Story, part: str) -> None:
+def test_a_part_killed_at_three_stages(release: Release, judged: Judged, part: str) -> None:
     with counted(release) as found:
         release.start()
         for step in STAGES:
@@ -113,7 +123,7 @@ def test_a_part_killed_at_three_stages(release: Release, undisturbed: Story, par
             if step != STAGES[-1]:
                 time.sleep(1)
         release.finish()
-    ends_as_it_would_have(release, found, undisturbed)
+    judged(found)
     assert not [entry for entry in release.entries() if entry.fact.get("verdict") == "rollback"]
     if part in {"worker", "prefect-server"}:
         assert found[0].failed == 0
