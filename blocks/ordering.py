@@ -30,13 +30,22 @@ def give_order(tools: Toolbox, request: RollbackRequest) -> Order:
     built = next((entry.fact["digest"] for entry in entries if entry.step == "built"), None)
     if fold(entries) == "rolled_back":
         return order
-    if in_force(entries) != "rollback":
-        with contextlib.suppress(OutsideError):  # the order is given all the same
-            put_on_record(tools, request.release)
+    fresh = in_force(entries) != "rollback"
+    _put_on_record(tools, request.release, wanted=fresh)
+    must_be_deployed(request.release, built, tools.ledger.running())
+    _put_on_record(tools, request.release, wanted=fresh, led=True)
     running = tools.ledger.running()
-    must_be_deployed(request.release, built, running)
     in_scope(request.release, order.scope, order.tenants, running)
     return decide(tools, request.release, order, who=request.starter)
+
+
+def _put_on_record(tools: Toolbox, release: str, *, wanted: bool, led: bool = False) -> None:
+    """Whoever has it is known before it is decided who goes back; if the target is away, the order is given all the
+    same.
+    """
+    with contextlib.suppress(OutsideError):
+        if wanted:
+            put_on_record(tools, release, led=led)
 
 
 def decide(tools: Toolbox, release: str, order: Order, *, lease: Lease | None = None, who: str | None = None) -> Order:

@@ -6,14 +6,15 @@ from typing import Any
 
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.documents import read
-from stationmaster.domain.entries import Draft
+from stationmaster.domain.entries import Draft, Entry
 from stationmaster.domain.product import Product
 from stationmaster.domain.tenants import STAGE
 
 
-def put_on_record(tools: Toolbox, release: str) -> list[str]:
+def put_on_record(tools: Toolbox, release: str, *, led: bool = False) -> list[str]:
     """The tenants that are routed to the release's artifact, and that the ledger had elsewhere until now. No lease is
-    needed: the entry is the one that whoever moved them would have made.
+    needed: the entry is the one that whoever moved them would have made. `led` counts those too whom the rollback of
+    another release led to it: they have it, and must not be forgotten when it goes.
 
     Raises:
         OutsideError: the target is away; nothing is known.
@@ -22,7 +23,7 @@ def put_on_record(tools: Toolbox, release: str) -> list[str]:
     if "briefed" not in said or "restored" in said:
         return []  # nobody is moved before the one, nor after the other
     digest, running = said["built"]["digest"], tools.ledger.running()
-    there = {one for one, entry in running.items() if entry.fact["digest"] == digest}
+    there = {one for one, e in running.items() if e.fact["digest"] == digest and not (led and _was_led(e, release))}
     routes = {tenant: place for tenant, place in tools.target.routes().items() if place[0] != STAGE}
     places = {tenant: place for tenant, place in routes.items() if tenant not in there}
     serve = _serve(tools, said["cut"]["commit"], digest, {instance for instance, _ in places.values()})
@@ -30,6 +31,10 @@ def put_on_record(tools: Toolbox, release: str) -> list[str]:
     for tenant in found:
         tools.ledger.append(_deployed(release, said, tenant, places[tenant]), tools.now())
     return found
+
+
+def _was_led(entry: Entry, release: str) -> bool:
+    return entry.step == "rolled_back" and entry.release != release
 
 
 def _serve(tools: Toolbox, commit: str, digest: str, instances: set[str]) -> set[tuple[str, str]]:

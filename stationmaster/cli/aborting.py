@@ -30,7 +30,7 @@ def lead_back(release: str, product: str | None) -> list[str]:
     try:
         tools = remembered(product or only_product())
         with tools.ledger, way_back(tools, release, this_process("abort")) as leg:
-            put_on_record(tools, release)
+            put_on_record(tools, release, led=True)
             return going_back.lead_back(leg, in_scope(release, "release", (), tools.ledger.running()))
     except StationmasterError as error:
         raise RoutesNotBackError(release, error) from error
