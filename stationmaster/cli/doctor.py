@@ -1,11 +1,13 @@
 """`doctor`: what is missing on this machine. It looks and changes nothing."""
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from stationmaster.blocks.home import home
 from stationmaster.blocks.supervisor import Supervisor, SupervisorGoneError
@@ -63,9 +65,26 @@ def _versions() -> Iterator[Finding]:
 
 
 def _disk() -> Iterator[Finding]:
-    place = next(folder for folder in (home(), *home().parents) if folder.exists())
-    free = shutil.disk_usage(place).free
-    yield Finding("disk", free > _ROOM, f"{free >> 20:,} MiB free below {place}", "free at least 1 GiB")
+    places = [next(folder for folder in (home(), *home().parents) if folder.exists())]
+    with contextlib.suppress(StationmasterError):
+        places += [run for run in [Path(descriptor.load().run)] if run.exists()]
+    for place in places:
+        free = shutil.disk_usage(place).free
+        yield Finding("disk", free > _ROOM, f"{free >> 20:,} MiB free below {place}", "free at least 1 GiB")
+
+
+def _ledger() -> Iterator[Finding]:
+    """Whether an entry could be written now; none is."""
+    from stationmaster.blocks import toolbox  # noqa: PLC0415 - --help does not ask
+
+    for product in sorted(path.stem for path in (home() / "blocks" / "ledger").glob("*.json")):
+        try:
+            with toolbox.open_ledger(product) as ledger:
+                ledger.must_have_room()
+        except StationmasterError as error:
+            yield Finding(f"{product} ledger", ok=False, detail=error.message, hint=error.hint or "stationmaster up")
+        else:
+            yield Finding(f"{product} ledger", ok=True, detail="takes entries")
 
 
 def _stack() -> Iterator[Finding]:
@@ -112,4 +131,4 @@ def _copies() -> Iterator[Finding]:
         yield Finding(product, ok=True, detail=f"blocks copied {age:.0f} s ago")
 
 
-_LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_programs, _versions, _disk, _stack, _copies)
+_LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_programs, _versions, _disk, _stack, _ledger, _copies)

@@ -42,6 +42,7 @@ class Run:
 
         Raises:
             RunCrashedError: it died; the release goes on with the same command.
+            LedgerFullError: it died because nothing could be written any more.
         """
         seen, since, hinted = self.after, time.monotonic(), False
         while True:
@@ -53,15 +54,18 @@ class Run:
                 self._judge(state, self.status(ledger), silent=seen == self.after)
                 return
             if time.monotonic() - since > _QUIET and lookup.worker(ledger, self.request.id) is None:
-                self._must_not_have_begun(seen)
+                self._must_not_have_begun(ledger, seen)
                 if not hinted:
                     tell("no worker has taken it yet; `stationmaster doctor` says whether one runs")
                 hinted = True
             time.sleep(_LOOK)
 
-    def _must_not_have_begun(self, seen: int) -> None:
-        """A run whose process died with its worker seems to run for ever; the ledger knows that nobody works on it."""
+    def _must_not_have_begun(self, ledger: "Ledger", seen: int) -> None:
+        """A run whose process died with its worker seems to run for ever; the ledger knows that nobody works on it.
+        It says nothing either when the disk is full on which the ledger lies, and the Prefect server's database too.
+        """
         if seen > self.after:
+            ledger.must_have_room()
             raise RunCrashedError(
                 f"the process that worked on {self.request.id} is gone, and said nothing",
                 hint=f"stationmaster release start {self.request.id}",

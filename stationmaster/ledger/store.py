@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from stationmaster.domain.entries import OBSERVED, RUNS, Draft, Entry, attempt, compose, digest, inputs_digest, standing
 from stationmaster.ledger import leases, queries
@@ -19,6 +19,8 @@ from stationmaster.ledger.leases import Lease
 from stationmaster.ledger.rows import seal, to_row, unseal
 from stationmaster.ledger.schema import migrate
 from stationmaster.ledger.tables import entries, head, payloads
+
+_TRIED = 1 << 14  # bytes of an entry that is tried and taken back; the longest are some 10 KiB
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,15 @@ class Ledger:
         """Every entry of a step about a subject, in order, whatever release wrote it."""
         with reading(self.engine) as connection:
             return queries.history(connection, step, subject)
+
+    def must_have_room(self) -> None:
+        """Return if an entry of some size could be appended now; none is. Raises what `append` would."""
+        with writing(self.engine) as (connection, size):
+            connection.execute(update(head).where(head.c.id == 1).values(size=size))  # SQLite finds out when it commits
+            with connection.begin_nested() as tried:  # PostgreSQL when it makes the table longer
+                row = {"release": "", "step": "", "subject": "", "attempt": 0, "inputs": "", "leaf": b""}
+                connection.execute(insert(entries).values(index=-1, canonical=secrets.token_bytes(_TRIED), **row))
+                tried.rollback()
 
     def take_lease(
         self, release: str, holder: str, at: datetime, seconds: int = 30, instead_of: str | None = None

@@ -97,6 +97,7 @@ def test_doctor_says_what_is_there_and_what_is_missing(desk: Desk) -> None:
     findings = {one["name"]: one for one in found.json["findings"]}
     assert {"python", "git", "postgresql", "haproxy", "fastapi", "prefect", "disk", "stack"} <= set(findings)
     assert findings["git"]["ok"]
+    assert findings["shop ledger"]["ok"]
     assert not findings["shop/target"]["ok"]  # nobody copied that block
     assert all(one["hint"] for one in findings.values() if not one["ok"])
     assert (found.code, found.json["ok"]) == (1, False)

@@ -11,6 +11,8 @@ from stationmaster.cli.following import Run, RunCrashedError
 from stationmaster.cli.starting import _request
 from stationmaster.domain.release import status
 from stationmaster.domain.request import ReleaseRequest
+from stationmaster.ledger.faults import LedgerFullError
+from stationmaster.ledger.store import Ledger
 from tests.cli.conftest import Desk
 
 
@@ -125,3 +127,18 @@ def test_a_run_whose_process_is_gone_is_not_followed_for_ever(desk: Desk, monkey
     with pytest.raises(RunCrashedError, match="is gone, and said nothing"):
         Run(request, uuid4(), "", -1).follow(desk.ledger, told.append)
     assert told
+
+
+def test_a_run_that_could_say_nothing_because_the_ledger_is_full(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Prefect server's database may lie on the same disk: then it knows nothing either."""
+
+    def full(_ledger: Ledger) -> None:
+        raise LedgerFullError("no space left for the ledger")
+
+    monkeypatch.setattr(following, "_ended", lambda _run: None)
+    monkeypatch.setattr(following, "_QUIET", 0.0)
+    monkeypatch.setattr(Ledger, "must_have_room", full)
+    desk.reach("deployed")
+    request = ReleaseRequest(id="r2", product="shop", ref="v2.0.0", starter="ana")
+    with pytest.raises(LedgerFullError):
+        Run(request, uuid4(), "", -1).follow(desk.ledger, lambda _told: None)

@@ -49,7 +49,10 @@ def test_a_file_whose_disk_is_full_goes_on_when_there_is_room(disk: Disk) -> Non
                 act()
             assert full.value.hint
         assert len(ledger.entries()) == 1, "reading goes on"
+        with pytest.raises(LedgerFullError):
+            ledger.must_have_room()
         disk.make_room()
+        ledger.must_have_room()
         assert [ledger.append(draft, AT).index for draft in (expanded(1), expanded(1), CUT)] == [1, 1, 0]
 
 
@@ -103,8 +106,9 @@ def test_a_server_on_a_full_disk() -> None:
         ledger.append(CUT, AT)
         disk.fill(leave=1 << 20)
         taken = fill(ledger)
-        with pytest.raises(LedgerFullError, match="no space left for the ledger"):
-            ledger.append(expanded(taken), AT)
+        for act in (lambda: ledger.append(expanded(taken), AT), ledger.must_have_room):
+            with pytest.raises(LedgerFullError, match="no space left for the ledger"):
+                act()
         assert len(ledger.entries()) == taken + 1, "reading goes on"
         disk.make_room()
         assert [ledger.append(expanded(number), AT).index for number in (taken, taken, 0)] == [taken + 1, taken + 1, 1]

@@ -136,3 +136,12 @@ def test_no_question_reads_the_whole_table(tmp_path: Path) -> None:
     assert len(questions) == len(RUNS) + 1 + 1 + 2
     assert any(step.startswith("SEARCH entries USING") for step in steps)
     assert not [step for step in steps if step.startswith("SCAN entries")]
+
+
+def test_trying_whether_there_is_room_leaves_nothing(ledger: Ledger) -> None:
+    cut = Draft(release="r1", step="cut")
+    before = ledger.append(cut, AT)
+    for _ in range(2):
+        ledger.must_have_room()
+    assert ledger.entries() == [before]
+    assert ledger.append(cut.model_copy(update={"release": "r9"}), AT).index == 1
