@@ -12,6 +12,7 @@ CHAPTERS = (  # one sandbox: what is released stays released
     "test_good_release",
     "test_broken_release",
     "test_wrong_input",
+    "test_server_down",
     "test_mended",
     "test_kill_story",
     "test_machine",

@@ -49,7 +49,7 @@ def undisturbed(sandbox: Sandbox, ledger: Ledger) -> Story:
 
 @pytest.fixture
 def judged(release: Release, undisturbed: Story, request: pytest.FixtureRequest) -> Judged:
-    """What must be true at the end. $KILL_REPORT names a file that takes the figures for docs/killed.md, a line each."""
+    """What must be true at the end. $KILL_REPORT names a file that takes the figures for docs/killed.md."""
 
     def judge(found: list[Received]) -> None:
         if report := os.environ.get("KILL_REPORT"):
