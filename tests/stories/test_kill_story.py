@@ -22,7 +22,7 @@ Story = list[tuple[str, str, str]]
 Judged = Callable[[list[Received]], None]
 BEFORE_APPROVAL = ("started", "cut", "built", "tested", "expanded", "staged", "planned")
 FIRST_WAVE = ("approved", "briefed", "expanded", "told", "deployed", "verdict", "promoted")
-LATER_WAVES = ("expanded", "told", "deployed", "verdict", "promoted", "told", "deployed", "verdict", "promoted")
+LATER_WAVES = ("promoted", "expanded", "told", "deployed", "verdict", "promoted", "told", "deployed", "released")
 KILLS_OF_A_RELEASE = 10
 
 
@@ -79,9 +79,6 @@ def test_the_flow_killed_at_every_step(release: Release, judged: Judged, steps: 
     with counted(release) as found:
         if late:
             begin(release)
-        if steps is LATER_WAVES:
-            release.start()
-            release.after("promoted", 0)
         for step in steps:
             seen = len(release.entries())
             release.start()
@@ -104,8 +101,10 @@ def test_the_flow_killed_at_random_moments(release: Release, judged: Judged, num
             seen = len(release.entries())
             release.start()
             release.after("started", seen)
-            time.sleep(dice.uniform(0, 5))
+            time.sleep(dice.uniform(0, 9))
             killed += bool(kill_flow(release.sandbox))
+        if not release.over:
+            release.start()  # where it died often without a new fact, the watchdog leaves it to a person
         release.finish()
     judged(found)
     assert found[0].failed == 0
