@@ -3,6 +3,7 @@
 Nothing is built, tested or migrated: what runs before was verified before, and stage proved it on the schema.
 """
 
+import contextlib
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from stationmaster.blocks.instances import Colour, NothingRunsError, backend
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.serving import product_at, start_instance
 from stationmaster.blocks.tally import Tally
+from stationmaster.blocks.toolbox import Toolbox
+from stationmaster.blocks.unsaid import put_on_record
 from stationmaster.domain.calendar import window
 from stationmaster.domain.entries import RUNS, Entry
 from stationmaster.domain.errors import OutsideError, StationmasterError
@@ -44,13 +47,22 @@ class _Led:
     routed_ms: int
 
 
-def tenants_of(leg: Leg, order: Order) -> list[str]:
+def tenants_of(tools: Toolbox, release: str, order: Order) -> list[str]:
     """Who goes back now: with the scope release those whose window is open, and everybody if it must be at once."""
-    tenants = in_scope(leg.release, order.scope, order.tenants, leg.tools.ledger.running())
+    tenants = in_scope(release, order.scope, order.tenants, tools.ledger.running())
     if order.scope != "release" or order.now:
         return list(tenants)
-    known = {tenant.id: tenant for tenant in leg.tools.tenants.read().tenants}
-    return [name for name in tenants if name in known and window(known[name], leg.tools.now()).open]
+    known = {tenant.id: tenant for tenant in tools.tenants.read().tenants}
+    return [name for name in tenants if name in known and window(known[name], tools.now()).open]
+
+
+def look_again(leg: Leg) -> None:
+    """Under the lease of the way back nobody moves tenants to the release any more: who was moved since the order was
+    given, by a process that died before it said so, is put on record. A target that is away tells in `lead_back`.
+    """
+    if leg.back:
+        with contextlib.suppress(OutsideError):
+            put_on_record(leg.tools, leg.release, led=True)
 
 
 def lead_back(leg: Leg, tenants: Collection[str]) -> list[str]:

@@ -20,6 +20,7 @@ from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.entries import Draft, Entry
 from stationmaster.domain.errors import OutsideError, RefusedError, WaitingError
 from stationmaster.domain.orders import ORDERS, in_force
+from stationmaster.domain.progress import open_wave
 from stationmaster.domain.release import UnknownReleaseError
 from stationmaster.domain.request import ReleaseRequest
 from stationmaster.domain.stages import Stage, has_reached
@@ -84,7 +85,7 @@ class Leg:
 
     def go_on(self, *, even_paused: bool = False) -> None:
         """Return if something may still be done for the release. Asked before every act, and while one lasts long.
-        What is under way is watched to its end `even_paused`.
+        What is under way is watched to its end `even_paused`, also by a leg that comes to it anew.
 
         Raises:
             ReleaseAbortedError, ReleaseGoingBackError, LeaseLostError: nothing may be done any more.
@@ -100,7 +101,7 @@ class Leg:
             raise ReleaseGoingBackError(f"{self.release} is being rolled back")
         if order == "abort":
             raise ReleaseAbortedError(f"{self.release} was aborted", hint="start a new release")
-        if order == "pause" and not even_paused:
+        if order == "pause" and not even_paused and not open_wave(self.tools.ledger.entries(self.release)):
             reason = next(entry for entry in given if entry.step == "paused").fact["reason"]
             raise ReleasePausedError(self.release, reason)
 

@@ -5,6 +5,7 @@ It moves nobody, and it needs no lease: an order is a fact of its own.
 
 import contextlib
 
+from stationmaster.blocks.going_back import tenants_of
 from stationmaster.blocks.leg import first_request
 from stationmaster.blocks.tally import Tally
 from stationmaster.blocks.toolbox import Toolbox
@@ -34,8 +35,9 @@ def give_order(tools: Toolbox, request: RollbackRequest) -> Order:
     _put_on_record(tools, request.release, wanted=fresh)
     must_be_deployed(request.release, built, tools.ledger.running())
     _put_on_record(tools, request.release, wanted=fresh, led=True)
-    running = tools.ledger.running()
-    in_scope(request.release, order.scope, order.tenants, running)
+    in_scope(request.release, order.scope, order.tenants, tools.ledger.running())
+    if fresh and not tenants_of(tools, request.release, order):
+        return order  # nobody goes back now: they are back, or their windows are closed
     return decide(tools, request.release, order, who=request.starter)
 
 

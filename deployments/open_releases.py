@@ -15,9 +15,10 @@ from stationmaster.domain.entries import FREEZE, Entry
 from stationmaster.domain.errors import StationmasterError
 from stationmaster.domain.flow_runs import Asked, Worker
 from stationmaster.domain.orders import in_force
+from stationmaster.domain.progress import untold
 from stationmaster.domain.request import ReleaseRequest, RollbackRequest
 from stationmaster.domain.rollback import Order
-from stationmaster.domain.stages import CLOSED, fold
+from stationmaster.domain.stages import CLOSED, UnfitEntryError, fold
 from stationmaster.ledger.store import Ledger
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ class OpenReleases:
         fresh = self.ledger.entries(after=self._last)
         self.thawed = max([self.thawed, *(entry.index for entry in fresh if entry.step == "thawed")])
         for release in {entry.release for entry in fresh} - {FREEZE}:
-            self._learn(release)
+            with suppress(UnfitEntryError):  # an error of ours about one release, which `release why` tells
+                self._learn(release)
         self._last = fresh[-1].index if fresh else self._last
 
     def worker(self, release: str, at: datetime) -> Worker:
@@ -112,7 +114,7 @@ class OpenReleases:
 
     def _learn(self, release: str) -> None:
         entries = self.ledger.entries(release)
-        if fold(entries) in CLOSED and in_force(entries) != "rollback":
+        if fold(entries) in CLOSED and in_force(entries) != "rollback" and not untold(entries):
             self.known.pop(release, None)
             self.over.add(release)
         elif any(entry.step == "started" for entry in entries):

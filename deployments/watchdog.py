@@ -23,7 +23,14 @@ from stationmaster.ledger.leases import LeaseHeldError
 from stationmaster.ledger.store import Ledger
 
 _STATES = {"restart": "AwaitingRetry", "wake": "Woken"}
-_DID = {"restart": "started again", "wake": "woken", "roll_back": "rollback begun", "hold": "held", "leave": "left"}
+_DID = {
+    "restart": "started again",
+    "wake": "woken",
+    "roll_back": "rollback begun",
+    "tell": "told",
+    "hold": "held",
+    "leave": "left",
+}
 _PAUSE = 2.0  # seconds between two rounds
 
 
@@ -123,6 +130,8 @@ class Watchdog:
     def _carry_out(self, books: OpenReleases, seen: Seen, decision: Decision, memory: Memory) -> Iterator[Done]:
         if decision.do == "hold":
             _hold(books.ledger, seen, decision)
+        elif decision.do == "tell":
+            self.runs.begin(books.request(seen.release))
         elif decision.do == "roll_back":
             self.runs.begin(books.way_back(seen.release))
         elif seen.run is None or seen.condition(seen.run) == "over":

@@ -122,8 +122,10 @@ def _going_back(leg: Leg) -> State[None]:
 
 def _back(leg: Leg) -> State[None]:
     """How the rollback ended, in words."""
-    ended = leg.tools.ledger.about(leg.release, BACK)[-1]
-    return Completed(name=BACK[ended.step], message=sentence(ended))
+    ended = leg.tools.ledger.about(leg.release, BACK)
+    if not ended:
+        return Completed(name="NobodyWentBack", message=f"nobody who has {leg.release} may go back now")
+    return Completed(name=BACK[ended[-1].step], message=sentence(ended[-1]))
 
 
 def _must_be_the_same(request: ReleaseRequest, known: list[Entry]) -> None:

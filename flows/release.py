@@ -63,10 +63,12 @@ def runbook(leg: Leg) -> None:
     require_approval(leg, this, artifact)
     send_brief(leg, this, artifact, plan)
 
+    refuse_held(leg, this)  # what was rolled back meanwhile is not carried on
     require_unfrozen(leg, "production")
     for instance in plan.shared:
         expand(leg, this, instance)
     for wave in plan.waves:
+        refuse_held(leg, this)
         require_window(leg, this, wave)
         publish_flags(leg, this)
         for instance in wave.instances:

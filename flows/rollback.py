@@ -28,7 +28,7 @@ def undo(leg: Leg, order: Order) -> None:
     route_back(leg, order)
     flags = send_flags_back(leg)
     retire_left(leg)
-    safe = confirm_back(leg, flags)
+    safe = confirm_back(leg, order, flags)
     end_rollback(leg, safe)
     update_brief(leg, leg.release)
     tell_rollback(leg)

@@ -15,6 +15,7 @@ from stationmaster.domain.fragments import Fragment, read_fragments
 from stationmaster.domain.plan import Plan
 from stationmaster.domain.progress import Standing, standing
 from stationmaster.domain.rollback_notice import rollback_notice
+from stationmaster.ledger.faults import LedgerUnreachableError
 from stationmaster.tasks import act
 
 _log = logging.getLogger("stationmaster.brief")
@@ -40,7 +41,7 @@ def send_brief(leg: Leg, cut: Cut, artifact: Artifact, plan: Plan) -> None:
     leg.record("briefed", inputs, {"channel": chat.channel, "ts": sent})
 
 
-@act("update brief", timeout=600, retries=0, shown="update brief {where}", even_paused=True)
+@act("update brief", timeout=600, shown="update brief {where}", even_paused=True)
 def update_brief(leg: Leg, where: str) -> None:
     """The brief, edited to say how far the ledger says the release is. `where` is the ring whose wave begins or ended,
     or the release itself; each place is told once, and again when it changed.
@@ -48,7 +49,7 @@ def update_brief(leg: Leg, where: str) -> None:
     _patiently(leg, lambda: _update(leg, where), ())
 
 
-@act("tell rollback", timeout=600, retries=0, even_paused=True)
+@act("tell rollback", timeout=600, even_paused=True)
 def tell_rollback(leg: Leg) -> None:
     """One message of its own about the rollback that ended last; it is found again by its key."""
     _patiently(leg, lambda: _tell(leg), _PAUSES)
@@ -87,6 +88,8 @@ def _patiently(leg: Leg, tell: Callable[[], None], pauses: tuple[float, ...]) ->
     for pause in (*pauses, None):
         try:
             return tell()
+        except LedgerUnreachableError:
+            raise  # without the ledger nothing goes on anyway: the act is tried again
         except (OutsideError, InputError) as error:
             if pause is None:
                 _log.warning("%s: %s", leg.release, error.message)

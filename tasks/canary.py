@@ -18,6 +18,8 @@ def watch(leg: Leg, cut: Cut, artifact: Artifact, wave: Wave) -> Verdict:
     """
     if done := leg.recorded("promoted", passed(leg, artifact, wave), wave.ring):
         return Verdict.from_fact(done.fact)
+    if decided := _decided_before(leg, wave):
+        return decided
     for pause in (*_AGAIN, 0):
         verdict = _watched(leg, Watch.begin(leg, cut, artifact, wave))
         leg.observe("verdict", verdict.fact(), subject=wave.ring)
@@ -26,6 +28,16 @@ def watch(leg: Leg, cut: Cut, artifact: Artifact, wave: Wave) -> Verdict:
         for _ in range(pause):
             _tick(leg)
     return verdict
+
+
+def _decided_before(leg: Leg, wave: Wave) -> Verdict | None:
+    """The verdict to roll back that a leg recorded and died of: it stands for what the tenants have now."""
+    entries, running = leg.tools.ledger.entries(leg.release), leg.tools.ledger.running()
+    came = max((running[name].index for name in wave.tenants if name in running), default=-1)
+    last = next((one for one in reversed(entries) if (one.step, one.subject) == ("verdict", wave.ring)), None)
+    if last is None or last.index < came or last.fact["verdict"] != "rollback":
+        return None
+    return Verdict.from_fact(last.fact)
 
 
 def _watched(leg: Leg, watching: Watch) -> Verdict:

@@ -6,6 +6,7 @@ from stationmaster.blocks.carried import changes
 from stationmaster.blocks.leg import Leg
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.errors import RefusedError
+from stationmaster.domain.orders import holds
 from stationmaster.tasks import act
 
 
@@ -36,7 +37,7 @@ def refuse_held(leg: Leg, cut: Cut) -> None:
 def _holding(leg: Leg) -> list[str]:
     """The releases whose changes are on hold."""
     last = leg.tools.ledger.latest({"rollback", "lifted"})
-    return sorted(release for release, entry in last.items() if entry.step == "rollback")
+    return sorted(release for release, entry in last.items() if entry.step == "rollback" and holds(entry))
 
 
 def _aboard(leg: Leg, cut: Cut, release: str) -> list[str]:

@@ -1,12 +1,12 @@
 """The way back: routes first, then flags and what nobody uses any more; every process is asked; support is told."""
 
-from stationmaster.blocks.going_back import lead_back, tenants_of
+from stationmaster.blocks.going_back import lead_back, look_again, tenants_of
 from stationmaster.blocks.instances import must_serve
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.ordering import decide
 from stationmaster.blocks.serving import product_at
 from stationmaster.blocks.tally import Tally
-from stationmaster.domain.entries import Entry
+from stationmaster.domain.entries import Entry, inputs_digest
 from stationmaster.domain.rollback import Order
 from stationmaster.domain.safe import Safe, safe_after
 from stationmaster.tasks import act
@@ -17,7 +17,9 @@ def route_back(leg: Leg, order: Order) -> None:
     """Decide, then lead the order's tenants back to what they ran before. First of all acts of a rollback, and the
     one that `release` calls itself on a breach: the same order decided twice is one.
     """
-    lead_back(leg, tenants_of(leg, decide(leg.tools, leg.release, order, lease=leg.lease)))
+    decided = decide(leg.tools, leg.release, order, lease=leg.lease)
+    look_again(leg)
+    lead_back(leg, tenants_of(leg.tools, leg.release, decided))
 
 
 @act("flags back", timeout=60)
@@ -43,7 +45,7 @@ def retire_left(leg: Leg) -> None:
 
 
 @act("confirm back", timeout=60)
-def confirm_back(leg: Leg, flags: str) -> Safe:
+def confirm_back(leg: Leg, order: Order, flags: str) -> Safe:
     """Ask every process: each tenant that was led back is served by the version before. The figures of the way back."""
     led, routes = _led_back(leg), leg.tools.target.routes()
     asked = {entry.fact["commit"]: product_at(leg, entry.fact["commit"]).service.version for entry in led.values()}
@@ -56,14 +58,23 @@ def confirm_back(leg: Leg, flags: str) -> Safe:
     must_serve({t: e.fact["digest"] for t, e in led.items()}, {t: runs.get(routes[t]) for t in led if t in routes})
     bad = Tally.of_release(leg.release, leg.tools.ledger.running()).bad(leg.tools)
     left = [t for t, e in leg.tools.ledger.running().items() if (e.release, e.step) == (leg.release, "deployed")]
-    return safe_after(leg.tools.ledger.about(leg.release, ["rollback"])[0], led, left, flags, bad)
+    return safe_after(_decided(leg, order), led, left, flags, bad)
 
 
 @act("end rollback", timeout=60)
 def end_rollback(leg: Leg, safe: Safe) -> None:
-    """The rollback is over: nobody is on the release any more, or the others keep it and a person decides."""
+    """The rollback is over: nobody is on the release any more, or the others keep it and a person decides. One that a
+    wider order overtook ends with that.
+    """
     step = "contained" if safe.left else "restored"
-    leg.record(step, {"rollback": safe.order}, safe.fact())
+    if step == "restored" or leg.tools.ledger.about(leg.release, ["rollback"])[0].index == safe.order:
+        leg.record(step, {"rollback": safe.order}, safe.fact())
+
+
+def _decided(leg: Leg, order: Order) -> Entry:
+    """The entry of the order that is carried out; another may have been given since."""
+    entries, wanted = leg.tools.ledger.entries(leg.release), inputs_digest(order.inputs)
+    return next(one for one in reversed(entries) if (one.step, one.inputs) == ("rollback", wanted))
 
 
 def _led_back(leg: Leg) -> dict[str, Entry]:

@@ -1,12 +1,21 @@
 """What `release abort` does after it is recorded: the tenants of the release go back to the version before."""
 
+import contextlib
+from typing import TYPE_CHECKING
+
 from stationmaster.blocks import going_back
 from stationmaster.blocks.holder import this_process
 from stationmaster.blocks.leg import way_back
+from stationmaster.blocks.ordering import decide
 from stationmaster.blocks.unsaid import put_on_record
+from stationmaster.cli.person import whoami
 from stationmaster.cli.tools import only_product, remembered
 from stationmaster.domain.errors import OutsideError, StationmasterError
-from stationmaster.domain.rollback import in_scope
+from stationmaster.domain.orders import ABORT
+from stationmaster.domain.rollback import Order, in_scope
+
+if TYPE_CHECKING:
+    from stationmaster.blocks.toolbox import Toolbox
 
 
 class RoutesNotBackError(OutsideError):
@@ -21,6 +30,22 @@ class RoutesNotBackError(OutsideError):
         )
 
 
+def order_back(release: str, product: str | None) -> None:
+    """Order the way back of those who have the release, before it is given up: what is left when we die, and flags and
+    clearing up, is carried out as any rollback is.
+    """
+    with contextlib.suppress(StationmasterError):  # whatever keeps us from that is said when the routes go back
+        tools = remembered(product or only_product())
+        with tools.ledger:
+            if in_scope(release, "release", (), tools.ledger.running()):
+                decide(tools, release, _order(tools), who=whoami())
+
+
+def _order(tools: "Toolbox") -> Order:
+    ms = round(tools.now().timestamp() * 1000)
+    return Order(scope="release", tenants=(), now=True, cause=ABORT, reason="it was given up", decided_ms=ms)
+
+
 def lead_back(release: str, product: str | None) -> list[str]:
     """The tenants that were led back. Safe to repeat; those that are back already are left alone.
 
@@ -31,6 +56,9 @@ def lead_back(release: str, product: str | None) -> list[str]:
         tools = remembered(product or only_product())
         with tools.ledger, way_back(tools, release, this_process("abort")) as leg:
             put_on_record(tools, release, led=True)
-            return going_back.lead_back(leg, in_scope(release, "release", (), tools.ledger.running()))
+            tenants = in_scope(release, "release", (), tools.ledger.running())
+            if tenants:
+                decide(tools, release, _order(tools), who=whoami())
+            return going_back.lead_back(leg, tenants)
     except StationmasterError as error:
         raise RoutesNotBackError(release, error) from error

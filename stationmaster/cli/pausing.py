@@ -62,7 +62,8 @@ def resume(ledger: "Ledger", release: str, reason: str) -> None:
     found = _asked(ledger, release, reason)
     given = ledger.about(release, ORDERS)
     order, held = in_force(given), on_hold(given)
-    if order == "rollback":
+    stuck = found.trouble is not None and found.trouble.step == "failed"
+    if order == "rollback" and not stuck:  # one that is refused would keep its own mending away for ever
         raise NothingToResumeError(
             f"{release} is being rolled back; its changes can be let go on when that is over",
             hint=f"stationmaster release why {release}",

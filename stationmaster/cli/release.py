@@ -136,16 +136,18 @@ def abort(release: str, *, reason: str, product: str | None = None, json: Flag =
     json
         The release's status as one object.
     """
-    from stationmaster.cli.aborting import lead_back  # noqa: PLC0415 - alone needs the deploy target
+    from stationmaster.cli.aborting import lead_back, order_back  # noqa: PLC0415 - alone needs the deploy target
 
     if not reason.strip():
         raise InputError("a release is not given up without a reason", hint='--reason "what is wrong with it"')
     with open_ledger(product) as ledger:
         if lookup.find(ledger, release).stage == "released":
             raise ReleasedAlreadyError(f"{release} is released already", hint="start another release")
+        touched = any(entry.step == "briefed" for entry in ledger.entries(release))  # production, perhaps
+        if touched:
+            order_back(release, product)
         given = Draft(release=release, step="aborted", fact={"reason": reason}, personal={"who": whoami()})
         ledger.append(given, now())
-        touched = any(entry.step == "briefed" for entry in ledger.entries(release))  # production, perhaps
         back = lead_back(release, product) if touched or lookup.worker(ledger, release) else []
         if back:
             say(f"back on the version before: {', '.join(back)}")
@@ -164,12 +166,12 @@ def rollback_(
     now: Flag = False,
     product: str | None = None,
     json: Flag = False,
-) -> None:
+) -> int:
     """Take a release back from its tenants, to what each ran before. Needs no Prefect server, and no window.
 
     Without --tenant and --all: for those whom the last verdict found broken, and all on their instances. The routes go
     back at once; flags, clearing up and the message to the channel follow. Its changes are on hold afterwards.
-    Safe to repeat.
+    Safe to repeat. Exit code 1: somebody in scope keeps it; the message says why.
 
     Parameters
     ----------
@@ -191,11 +193,12 @@ def rollback_(
     from stationmaster.cli.rollback import rollback  # noqa: PLC0415 - alone needs the deploy target
 
     home = product or only_product()
-    rollback(release, tenant, everybody=everybody, now=now, reason=reason, product=home)
+    code = rollback(release, tenant, everybody=everybody, now=now, reason=reason, product=home)
     with open_ledger(home) as ledger:
         found = lookup.find(ledger, release)
         text = _shown(found, lookup.reason(ledger, found))
     answer(found.model_dump(), as_json=json, text=text)
+    return code
 
 
 @app.command

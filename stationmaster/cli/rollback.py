@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from stationmaster.blocks.going_back import lead_back, tenants_of
+from stationmaster.blocks.going_back import lead_back, look_again, tenants_of
 from stationmaster.blocks.holder import this_process
 from stationmaster.blocks.leg import way_back
 from stationmaster.blocks.ordering import give_order
@@ -17,9 +17,11 @@ from stationmaster.cli.person import whoami
 from stationmaster.cli.tools import only_product, open_ledger, remembered
 from stationmaster.deployments import descriptor
 from stationmaster.deployments.descriptor import NoStackError
-from stationmaster.domain.errors import InputError, StationmasterError
+from stationmaster.domain.errors import Exit, InputError, StationmasterError
 from stationmaster.domain.orders import in_force
+from stationmaster.domain.progress import untold
 from stationmaster.domain.request import ReleaseRequest, RollbackRequest
+from stationmaster.domain.rollback import in_scope
 
 if TYPE_CHECKING:
     from stationmaster.ledger.store import Ledger
@@ -31,8 +33,9 @@ class WhomError(InputError):
     code = "whom"
 
 
-def rollback(release: str, tenants: tuple[str, ...], *, everybody: bool, now: bool, reason: str, product: str) -> None:
-    """Lead the tenants back, then have the flow finish it and follow that, if there is a Prefect server.
+def rollback(release: str, tenants: tuple[str, ...], *, everybody: bool, now: bool, reason: str, product: str) -> int:
+    """Lead the tenants back, then have the flow finish it and follow that, if there is a Prefect server. The exit code
+    says whether everybody in scope is back.
 
     Raises:
         WhomError: no tenant is named, and no verdict says for whom the release is bad.
@@ -42,9 +45,25 @@ def rollback(release: str, tenants: tuple[str, ...], *, everybody: bool, now: bo
         lookup.find(ledger, release)
         request = _request(ledger, release, tenants, everybody=everybody, now=now, reason=reason, product=product)
         back = _routes(request)
-        say(f"on the version before: {', '.join(back)}" if back else "no tenant is on it any more")
-        if in_force(ledger.entries(release)) == "rollback":
+        keep = _keep(ledger, request)
+        say(_said(release, back, keep))
+        entries = ledger.entries(release)
+        if in_force(entries) == "rollback" or untold(entries):
             _finish(ledger, request)
+        failed = lookup.find(ledger, release).trouble
+        return Exit.NO if keep or (failed and failed.step == "failed") else Exit.YES
+
+
+def _keep(ledger: "Ledger", request: RollbackRequest) -> list[str]:
+    """Those in the request's scope who are still on the release."""
+    return list(in_scope(request.release, request.scope, request.tenants, ledger.running()))
+
+
+def _said(release: str, back: list[str], keep: list[str]) -> str:
+    told = f"on the version before: {', '.join(back)}" if back else f"nobody went back from {release} now"
+    if keep:
+        told += f"; {', '.join(keep)} keep it, their windows are closed: --now takes them back at once"
+    return told
 
 
 def _routes(request: RollbackRequest) -> list[str]:
@@ -55,7 +74,8 @@ def _routes(request: RollbackRequest) -> list[str]:
         with way_back(tools, request.release, this_process("release rollback"), request.starter) as leg:
             if in_force(tools.ledger.entries(request.release)) != "rollback":
                 return []
-            return lead_back(leg, tenants_of(leg, order))
+            look_again(leg)
+            return lead_back(leg, tenants_of(tools, request.release, order))
 
 
 def _finish(ledger: "Ledger", request: RollbackRequest) -> None:

@@ -94,10 +94,14 @@ def judge(limit: HardLimit, ticks: Sequence[Tick], journeys: Sequence[JourneyRes
     for word in ("rollback", "hold"):
         for verdict in found:
             if verdict.verdict == word:
-                return (
-                    verdict if word == "hold" else replace(verdict, broken_for=_broken(limit, ticks, journeys, verdict))
-                )
+                return verdict if word == "hold" else _decided(verdict, limit, ticks, journeys)
     return _at_deadline(watch, journeys) if deadline else watch.verdict("inconclusive", None, "watching")
+
+
+def _decided(verdict: Verdict, limit: HardLimit, ticks: Sequence[Tick], journeys: Sequence[JourneyResult]) -> Verdict:
+    """A rollback, with for whom and since when: broken journeys decide also where no tick has said anything yet."""
+    at = verdict.decided_at or (ticks[-1].at if ticks else None)
+    return replace(verdict, decided_at=at, broken_for=_broken(limit, ticks, journeys, verdict))
 
 
 def _broken(

@@ -63,6 +63,7 @@ UNDOES: dict[str, frozenset[str]] = {
     "adopted": frozenset({"deployed"}),  # the tenant was found running something else than we recorded
     "rolled_back": frozenset({"deployed"}),  # the tenant's routes went back
     "lifted": frozenset({"rollback", "contained", "restored"}),  # what is deployed again may go back again
+    "contained": frozenset({"rollback"}),  # those who kept it may go back by the same order
     "rollback": frozenset({"lifted", "released"}),  # it may be released again once it is lifted
     "paused": frozenset({"resumed"}),
     "resumed": frozenset({"paused"}),

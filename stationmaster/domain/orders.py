@@ -7,15 +7,18 @@ from stationmaster.domain.entries import Entry
 
 Order = Literal["abort", "rollback", "pause"]
 
+ABORT = "abort"  # the cause of the rollback that an abort orders
+
 # The entries about the release itself that give an order or end it.
 ORDERS = frozenset({"aborted", "rollback", "restored", "contained", "lifted", "paused", "resumed"})
 
 
 def in_force(entries: Iterable[Entry]) -> Order | None:
     """The strongest order in force: a rollback under way, else an abort, else a pause. `entries` in order."""
-    last = _last(entries)
-    back = last.get("rollback", -1)
-    if back > max(last.get("restored", -1), last.get("contained", -1)):
+    known = list(entries)
+    last = _last(known)
+    ended = max(last.get("restored", -1), last.get("lifted", -1), _carried_out(known))
+    if last.get("rollback", -1) > ended:
         return "rollback"
     if "aborted" in last:
         return "abort"
@@ -26,8 +29,20 @@ def on_hold(entries: Iterable[Entry]) -> bool:
     """Whether its changes may not be carried by any release: it was rolled back, or is being, and nobody lifted that
     since. `entries` in order.
     """
-    last = _last(entries)
-    return last.get("rollback", -1) > last.get("lifted", -1)
+    last = {entry.step: entry for entry in entries if entry.step in {"rollback", "lifted"}}
+    back, lifted = last.get("rollback"), last.get("lifted")
+    return back is not None and holds(back) and (lifted is None or lifted.index < back.index)
+
+
+def holds(rollback: Entry) -> bool:
+    """Whether this order puts the release's changes on hold; that of an abort does not: they were only given up."""
+    return bool(rollback.fact.get("cause") != ABORT)
+
+
+def _carried_out(entries: Iterable[Entry]) -> int:
+    """The index of the newest order of which only the others keep the release."""
+    ended = [entry for entry in entries if entry.step == "contained" and entry.subject == entry.release]
+    return max((int(entry.fact.get("order", entry.index)) for entry in ended), default=-1)
 
 
 def _last(entries: Iterable[Entry]) -> dict[str, int]:

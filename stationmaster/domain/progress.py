@@ -95,3 +95,25 @@ def _of_rings(rings: Mapping[str, Progress]) -> str:
 
 def _count(tenants: Collection[str]) -> str:
     return f"{len(tenants)} {'tenant is' if len(tenants) == 1 else 'tenants are'}"
+
+
+def open_wave(entries: Sequence[Entry]) -> str | None:
+    """The ring that has tenants on the release and was not found good since."""
+    plan: list[dict[str, Any]] = []
+    reached, good = dict[str, int](), dict[str, int]()
+    for entry in entries:
+        if entry.step == "planned":
+            plan = entry.fact["waves"]
+        elif entry.step in {"deployed", "rolled_back"}:
+            reached[entry.subject] = entry.index if entry.step == "deployed" else -1
+        elif entry.step == "promoted":
+            good[entry.subject] = entry.index
+    last = {wave["ring"]: max((reached.get(name, -1) for name in wave["tenants"]), default=-1) for wave in plan}
+    return next((ring for ring, index in last.items() if index > good.get(ring, -1)), None)
+
+
+def untold(entries: Sequence[Entry]) -> bool:
+    """Whether the release had a brief, is over, and the brief does not say so yet."""
+    last = {entry.step: entry.index for entry in entries if entry.subject == entry.release}
+    ended = max(last.get("released", -1), last.get("restored", -1))
+    return "briefed" in last and ended > last.get("told", -1)

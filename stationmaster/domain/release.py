@@ -174,8 +174,12 @@ def _trouble(entries: list[Entry]) -> Trouble | None:
     its last leg ended says more.
     """
     trouble: Trouble | None = None
+    early: set[str] = set()  # answers that came before anybody waited, while the gate was being asked
     for entry in entries:
+        early = set() if entry.step == "started" else early | ({entry.step} & set(ANSWERS))
         trouble = _after(trouble, entry)
+        if trouble and entry.step == "waiting" and any(trouble.about in ANSWERS[step] for step in early):
+            trouble = trouble.model_copy(update={"answered": True})
     order = in_force(entries)
     if order == "pause":
         return _of(_last(entries, "paused"))
@@ -183,7 +187,7 @@ def _trouble(entries: list[Entry]) -> Trouble | None:
 
 
 def _after(trouble: Trouble | None, entry: Entry) -> Trouble | None:
-    if entry.step in {"started", "rollback"}:
+    if entry.step in {"started", "rollback", "lifted"}:
         return None
     if entry.step == "contained":
         return _of(entry)

@@ -23,7 +23,7 @@ class Safe(BaseModel):
 
     def fact(self) -> dict[str, Any]:
         """What the ledger keeps."""
-        kept = self.model_dump(mode="json", exclude={"order"})
+        kept = self.model_dump(mode="json")
         return kept if self.left else {name: value for name, value in kept.items() if name != "left"}
 
 

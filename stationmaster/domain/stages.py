@@ -117,12 +117,24 @@ EDGES: tuple[Edge, ...] = (
         Edge(("aborted",), event, "same", "task route_back and its flow: what was given up leaves production")
         for event in sorted(_BACK)
     ),
+    Edge(
+        ("released",), "deployed", "same", "a person, `release rollback`: who has it by another's rollback is recorded"
+    ),
+    Edge(("held",), "rolled_back", "same", "task route_back, of a wider order that came as a narrower one ended"),
+    Edge(("held",), "contained", "same", "task end_rollback, of the same"),
+    Edge(("held",), "restored", "rolled_back", "task end_rollback, of the same: nobody is on it any more"),
+    Edge(("rolling_back",), "lifted", "held", "a person, `release resume`: the way back is blocked, and given up"),
     # -- what may come at any time
     Edge(STAGES, "approval", "same", "a person, `approve`; whether it counts is decided by task approve"),
     Edge(STAGES, "adopted", "same", "a look at what a tenant runs; says nothing about the release"),
     Edge(STAGES, "paused", "same", "a person, `release pause`; no act begins until resumed"),
     Edge(STAGES, "resumed", "same", "a person, `release resume`"),
-    Edge(STAGES, "lifted", "same", "a person, `release resume`: its changes may be released again"),
+    Edge(
+        tuple(stage for stage in STAGES if stage != "rolling_back"),
+        "lifted",
+        "same",
+        "a person, `release resume`: its changes may be released again",
+    ),
     Edge(STAGES, "told", "same", "task update_brief: people read how far it is"),
     # -- what comes late: the record is kept and changes nothing
     *(

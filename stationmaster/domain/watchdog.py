@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from stationmaster.domain.deaths import ENOUGH, deaths, is_unwatched
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.flow_runs import Condition, FlowRun, Worker, condition
 from stationmaster.domain.orders import in_force
+from stationmaster.domain.progress import open_wave, untold
 from stationmaster.domain.release import Trouble, status
 from stationmaster.domain.stages import CLOSED, Stage, fold
 from stationmaster.domain.waiting import look_again
@@ -59,7 +60,7 @@ class Seen:
 class Decision:
     """What is done, and why. `about` is the ring that is held. `loud`: a person should know, though nothing is done."""
 
-    do: Literal["leave", "restart", "wake", "roll_back", "hold"]
+    do: Literal["leave", "restart", "wake", "roll_back", "hold", "tell"]
     why: str
     about: str = ""
     loud: bool = False
@@ -71,15 +72,19 @@ def decide(seen: Seen) -> Decision:
 
 
 def _nobody_is_needed(seen: Seen) -> Decision | None:
-    if seen.stage in CLOSED and in_force(seen.entries) != "rollback":
-        return Decision("leave", f"it is {seen.stage}")
-    return Decision("leave", "somebody works on it") if seen.worker.alive else None
+    if seen.worker.alive:
+        return Decision("leave", "somebody works on it")
+    if seen.stage not in CLOSED or in_force(seen.entries) == "rollback":
+        return None
+    if untold(seen.entries) and seen.at - seen.heard > _UNWATCHED:
+        return _tired(seen) or Decision("tell", f"it is {seen.stage}, and nobody was told")
+    return Decision("leave", f"it is {seen.stage}")
 
 
 def _hold(seen: Seen) -> Decision | None:
     """A wave under way must be watched, whoever is to blame that it is not."""
     waits = seen.trouble is not None and seen.trouble.step == "waiting"
-    ring = _open_wave(seen.entries) if seen.stage == "deploying" and not waits else None
+    ring = open_wave(seen.entries) if seen.stage == "deploying" and not waits else None
     last = max(seen.heard, seen.worker.renewed or seen.heard)
     if ring is None or seen.at - last <= _UNWATCHED:
         return None
@@ -160,21 +165,6 @@ def _news(seen: Seen, wait: Trouble) -> str | None:
     until = waiting.fact.get("until")
     due = look_again(wait.about, until and _read(until), _read(waiting.at))
     return f"it was to be looked at again at {instant(due)}" if seen.at - due > _LATE else None
-
-
-def _open_wave(entries: Sequence[Entry]) -> str | None:
-    """The ring that has tenants on the release and was not found good since."""
-    plan: list[dict[str, Any]] = []
-    reached, good = dict[str, int](), dict[str, int]()
-    for entry in entries:
-        if entry.step == "planned":
-            plan = entry.fact["waves"]
-        elif entry.step in {"deployed", "rolled_back"}:
-            reached[entry.subject] = entry.index if entry.step == "deployed" else -1
-        elif entry.step == "promoted":
-            good[entry.subject] = entry.index
-    last = {wave["ring"]: max((reached.get(name, -1) for name in wave["tenants"]), default=-1) for wave in plan}
-    return next((ring for ring, index in last.items() if index > good.get(ring, -1)), None)
 
 
 def _read(text: str) -> datetime:

@@ -28,7 +28,7 @@ from tests.entries import story
         ("rollback contained rollback", "rollback"),
         ("paused rollback contained", "pause"),
         ("rollback restored lifted rollback", "rollback"),
-        ("rollback lifted", "rollback"),
+        ("rollback lifted", None),
     ],
 )
 def test_the_strongest_order_that_nothing_ended(told: str, order: str | None) -> None:

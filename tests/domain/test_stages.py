@@ -17,7 +17,7 @@ from tests.entries import GOOD, story
 ANY = "approval adopted paused resumed lifted told"
 LEG = f"{ANY} started>~ waiting failed>failed aborted>aborted rollback>rolling_back"
 STOPPED = f"{ANY} started>~ failed aborted>aborted rollback>rolling_back deployed expanded"
-BACK = "restored>rolled_back contained>held aborted>aborted"
+BACK = "restored>rolled_back contained>held aborted>aborted lifted>held"
 ALL = [step for step in STEPS if step not in {"frozen", "thawed"}]
 EXPECTED = {
     "requested": f"{LEG} cut>cut",
@@ -29,12 +29,12 @@ EXPECTED = {
     "approved": f"{LEG} planned>~ briefed>briefed",
     "briefed": f"{LEG} planned>~ expanded deployed>deploying released>released",
     "deploying": f"{LEG} planned>~ expanded deployed verdict promoted held>held released>released",
-    "held": STOPPED,
+    "held": f"{STOPPED} rolled_back contained restored>rolled_back",
     "failed": STOPPED,
     "rolling_back": " ".join([*(step for step in ALL if f"{step}>" not in BACK), BACK]),
     "rolled_back": f"{ANY} started failed aborted rollback restored",
     "aborted": " ".join(ALL),
-    "released": f"{ANY} started aborted failed rollback>rolling_back",
+    "released": f"{ANY} started aborted failed rollback>rolling_back deployed",
 }
 
 
@@ -150,8 +150,10 @@ def _ordered(steps: list[str]) -> str | None:
             word = "aborted"
         elif step == "released" and word is None:
             word = "released"
-        elif step in {"restored", "contained"} and word == "rolling_back":
-            word = "rolled_back" if step == "restored" else None
+        elif step == "restored" and word in {None, "rolling_back"}:
+            word = "rolled_back"
+        elif step in {"contained", "lifted"} and word == "rolling_back":
+            word = None
     return word
 
 

@@ -13,7 +13,7 @@ from stationmaster.domain.rollback import NothingToRollBackError, NotOnReleaseEr
 from stationmaster.ledger.leases import LeaseLostError
 from stationmaster.tasks.hold import ChangesHeldError
 from tests.shop import FLAGS
-from tests.world import World, once, throw
+from tests.world import Killed, World, once, throw
 from tests.world import world as made
 
 OLD = {"acme": "1", "birch": "1", "cedar": "1"}
@@ -103,7 +103,7 @@ def test_a_chat_that_is_away_keeps_nobody_from_going_back(world: World) -> None:
     assert world.chat.texts()[-1] == "shop 3 was rolled back for 1 tenant"
 
 
-@pytest.mark.parametrize("away", ["flags.publish", "target.retire", "source.read"])
+@pytest.mark.parametrize("away", ["flags.publish", "target.retire"])
 def test_what_fails_after_the_routes_is_done_by_the_next_start(world: World, away: str) -> None:
     world.commit("v3", bad={"cloud": 5})
     world.start("r3", "v3")
@@ -166,9 +166,11 @@ def test_a_person_takes_a_release_back_that_is_over(world: World) -> None:
 def test_those_whose_window_is_closed_go_back_only_when_it_must_be_now(world: World) -> None:
     world.release()
     world.windows("closed")
-    assert world.rollback("r2").name == "Contained"
-    assert world.production() == NEW
-    assert world.rollback("r2", now=True).name == "RolledBack"
+    before = world.facts()
+    assert world.rollback("r2").name == "NobodyWentBack"
+    assert (world.production(), world.facts()) == (NEW, before)
+    world.windows("open")
+    assert world.rollback("r2").name == "RolledBack"
     assert world.production() == OLD
 
 
@@ -304,3 +306,77 @@ def test_a_wave_that_went_back_and_comes_again_is_watched_again(world: World) ->
     assert world.start().name == "Released"
     assert world.steps().count(("verdict", "pilot")) == 2
     assert world.production() == NEW
+
+
+# What a review found
+
+
+def test_what_another_rollback_led_to_a_release_goes_back_with_it_and_its_story_stays_whole(world: World) -> None:
+    world.release()
+    world.commit("v3", bad={"cloud": 5})
+    assert world.release("r3", "v3").name == "RolledBack"
+    assert world.rollback("r2", now=True).name == "RolledBack"
+    assert (world.status().stage, world.production()) == ("rolled_back", OLD)
+
+
+def test_a_broken_journey_decides_also_while_nobody_counts(world: World) -> None:
+    world.commit("v3", fails={"cloud": ["/order"]})
+    world.start("r3", "v3")
+    world.approve("r3")
+    world.metrics.answers = world.metrics.away()
+    assert world.start("r3", "v3").name == "RolledBack"
+    assert world.production() == OLD
+
+
+def test_a_wider_order_that_comes_meanwhile_is_carried_out_too(world: World) -> None:
+    world.commit("v3", fails={"cedar": ["/order"]})
+    world.start("r3", "v3")
+    world.approve("r3")
+    asked = world.asked("r3", now=True)
+    world.power.trap = once("target.retire", lambda _: give_order(world.tools, asked))
+    world.start("r3", "v3")
+    world.start("r3", "v3")  # as the watchdog does while an order is in force
+    assert (world.production(), world.status("r3").stage) == (OLD, "rolled_back")
+
+
+def test_what_was_rolled_back_meanwhile_is_not_carried_on(world: World) -> None:
+    world.release()
+    world.commit("v3")
+    world.start("r3", "v3")
+    world.approve("r3")
+    world.power.trap = once("chat.post", lambda _: world.rollback("r2", now=True))
+    with pytest.raises(ChangesHeldError):
+        world.start("r3", "v3")
+    assert world.production() == OLD
+
+
+def test_a_verdict_that_a_leg_died_of_stands(world: World) -> None:
+    world.commit("v3", bad={"cloud": 5})
+    world.start("r3", "v3")
+    world.approve("r3")
+
+    def dies(at: str, call: str, arguments: tuple[Any, ...]) -> bool:
+        return (at, call) == ("after", "ledger.observe") and arguments[0].step == "verdict"
+
+    world.power.trap = dies
+    with pytest.raises(Killed):
+        world.start("r3", "v3")
+    world.power.on()
+    world.clock.sleep(31)
+    for found in world.target.runs.values():
+        found["bad"] = {}
+    assert world.start("r3", "v3").name == "RolledBack"
+
+
+def test_a_pause_leaves_no_wave_unwatched(world: World) -> None:
+    world.start()
+    world.approve()
+    world.power.trap = lambda at, call, arguments: (at, call) == ("after", "target.shift")
+    with pytest.raises(Killed):
+        world.start()
+    world.power.on()
+    world.clock.sleep(31)
+    world.ledger.append(world.draft("r2", "paused", "r2", {"reason": "lunch"}), world.clock.now())
+    assert world.start().name == "Paused"
+    tenant = world.ledger.running()["acme"]
+    assert (tenant.step, ("promoted", "pilot") in world.steps()) in {("deployed", True), ("adopted", False)}

@@ -32,6 +32,7 @@ def test_an_error_of_ours_is_a_sentence_in_the_ledger_and_a_traceback_for_us(wor
     assert world.last("failed").fact == {
         "step": "cut",
         "code": "internal",
+        "outside": False,
         "message": "cut broke: KeyError: 'branch'",
         "hint": "this is an error of ours, please report it with the flow run's log",
     }

@@ -78,6 +78,9 @@ class Release:
             assert fold(entries) not in {"failed", "held"} or entries[-1].fact.get("cause") == "unwatched", entries[-1]
             assert time.monotonic() < deadline, [entry.step for entry in entries][-12:]
             time.sleep(0.2)
+        self.when(
+            lambda entries: (entries[-1].step, entries[-1].subject) == ("told", self.id), "last word in the brief"
+        )
 
 
 def kill(pid: int) -> None:

@@ -73,10 +73,19 @@ def test_a_failing_journey_is_asked_three_times_and_of_the_old_version_too(world
     with ready("r3", "v3") as now:
         verdict = watched(now)
         assert (verdict.verdict, verdict.cause) == ("rollback", "breach")
-        world.target.runs["cloud", "a"]["fails"] = {"cloud": ["/order"]}
-        verdict = watch.fn(now.leg, now.cut, now.artifact, now.plan.waves[0])
+        world.target.runs["cloud", "b"]["fails"] = {}
+        assert watch.fn(now.leg, now.cut, now.artifact, now.plan.waves[0]) == verdict  # it stands
+
+
+def test_a_journey_that_both_versions_fail_holds_the_wave_and_each_watch_is_on_record(
+    world: World, ready: Prepared
+) -> None:
+    world.commit("v3", fails={"cloud": ["/order"]})
+    world.target.runs["cloud", "a"]["fails"] = {"cloud": ["/order"]}
+    with ready("r3", "v3") as now:
+        verdict = watched(now)
     assert (verdict.verdict, verdict.cause) == ("hold", "shared_incident")
-    assert len([step for step, _ in world.steps("r3") if step == "verdict"]) == 1 + 6  # each watch is on record
+    assert len([step for step, _ in world.steps("r3") if step == "verdict"]) == 6
 
 
 def test_what_both_versions_suffer_and_then_no_more_does_not_hold_the_wave(world: World, ready: Prepared) -> None:
