@@ -11,7 +11,7 @@ from stationmaster.blocks.unsaid import put_on_record
 from stationmaster.cli.person import whoami
 from stationmaster.cli.tools import only_product, remembered
 from stationmaster.domain.errors import OutsideError, StationmasterError
-from stationmaster.domain.orders import ABORT
+from stationmaster.domain.orders import ABORT, ORDERS, on_hold
 from stationmaster.domain.rollback import Order, in_scope
 
 if TYPE_CHECKING:
@@ -38,12 +38,14 @@ def order_back(release: str, product: str | None) -> None:
         tools = remembered(product or only_product())
         with tools.ledger:
             if in_scope(release, "release", (), tools.ledger.running()):
-                decide(tools, release, _order(tools), who=whoami())
+                decide(tools, release, _order(tools, release), who=whoami())
 
 
-def _order(tools: "Toolbox") -> Order:
+def _order(tools: "Toolbox", release: str) -> Order:
+    """It puts no hold on the changes, and lifts none that is there."""
     ms = round(tools.now().timestamp() * 1000)
-    return Order(scope="release", tenants=(), now=True, cause=ABORT, reason="it was given up", decided_ms=ms)
+    cause = "person" if on_hold(tools.ledger.about(release, ORDERS)) else ABORT
+    return Order(scope="release", tenants=(), now=True, cause=cause, reason="it was given up", decided_ms=ms)
 
 
 def lead_back(release: str, product: str | None) -> list[str]:
@@ -58,7 +60,7 @@ def lead_back(release: str, product: str | None) -> list[str]:
             put_on_record(tools, release, led=True)
             tenants = in_scope(release, "release", (), tools.ledger.running())
             if tenants:
-                decide(tools, release, _order(tools), who=whoami())
+                decide(tools, release, _order(tools, release), who=whoami())
             return going_back.lead_back(leg, tenants)
     except StationmasterError as error:
         raise RoutesNotBackError(release, error) from error

@@ -63,6 +63,7 @@ class Believed:
     over: str | None = None
     arrived: dict[str, int] = field(default_factory=dict)  # tenant to the entry that says so
     good: int = -1  # the last entry that says that the pilots are
+    passed: int = -1  # the last entry that says that a wave is
 
     def learn(self, entry: Entry) -> None:
         match entry.step:
@@ -71,21 +72,27 @@ class Believed:
             case "paused" | "resumed":
                 self.paused, self.let_go = entry.step == "paused", self.let_go or entry.step == "resumed"
             case "rollback":
-                self.back, self.hold = True, True
+                self.back, self.hold = True, self.hold or entry.fact["cause"] != "abort"
                 self.over = None if self.over == "released" else self.over
             case "restored" | "contained":
                 self.back = False
                 self.over = self.over or (None if entry.step == "contained" else "rolled_back")
             case "lifted":
-                self.hold, self.let_go = False, True
+                self.hold, self.back, self.let_go = False, False, True
             case "aborted":
                 self.aborted, self.over = True, self.over or "aborted"
             case "released":
                 self.over = self.over or (None if self.back else "released")
             case "deployed":
                 self.arrived[entry.subject] = entry.index
-            case "promoted" if entry.subject == "pilot":
-                self.good = entry.index
+            case "promoted":
+                self.passed = entry.index
+                self.good = entry.index if entry.subject == "pilot" else self.good
+
+    @property
+    def open(self) -> bool:
+        """Whether a wave is under way, which is watched to its end through a pause."""
+        return any(index > self.passed for index in self.arrived.values())
 
     @property
     def order(self) -> str | None:
@@ -273,7 +280,8 @@ class Commands(RuleBasedStateMachine):
 
     def _nothing_stops(self, release: str) -> None:
         believed = self.known[release]
-        assert (believed.order, believed.over) == (None, None), "something began that an order forbids"
+        order = None if believed.order == "pause" and believed.open else believed.order
+        assert (order, believed.over) == (None, None), "something began that an order forbids"
 
     def _freezes(self) -> set[str]:
         at = self.world.clock.now()
@@ -358,7 +366,9 @@ class Commands(RuleBasedStateMachine):
 
     def _resumed(self, before: Believed, _tokens: tuple[str, ...], code: int, told: dict[str, Any]) -> None:
         means = before.hold or (before.paused and before.over is None) or (before.let_go and before.over != "aborted")
-        if before.back or not means:
+        if before.back and code == 0:
+            assert told["stage"] == "held"  # its way back was blocked, and is given up
+        elif before.back or not means:
             assert (code, told["error"]["code"]) == (1, "nothing_to_resume")
         else:
             assert code == 0
@@ -371,6 +381,8 @@ class Commands(RuleBasedStateMachine):
             assert (code, told["error"]["code"]) == (1, "released_already")
         elif code == 0 and ("--all" in tokens or tokens[1] == "abort"):
             assert self._left_on(tokens[2]) == set()
+        elif code == 1 and "error" not in told:
+            assert self._left_on(tokens[2])  # somebody keeps it
         elif code:
             assert told["error"]["code"] in _WHY_NOT_BACK, told
             assert told["error"]["code"] != "nothing_to_roll_back" or self._left_on(tokens[2]) == set()
