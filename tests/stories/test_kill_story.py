@@ -71,8 +71,11 @@ def ends_as_it_would_have(release: Release, found: list[Received], undisturbed: 
 
 @pytest.mark.parametrize(
     ("steps", "late"),
-    [(BEFORE_APPROVAL, False), (FIRST_WAVE, True), (LATER_WAVES, True)],
-    ids=["before-approval", "first-wave", "later-waves"],
+    [
+        pytest.param(BEFORE_APPROVAL, False, id="before-approval"),
+        pytest.param(FIRST_WAVE, True, id="first-wave"),
+        pytest.param(LATER_WAVES, True, id="later-waves", marks=pytest.mark.full),
+    ],
 )
 def test_the_flow_killed_at_every_step(release: Release, judged: Judged, steps: tuple[str, ...], *, late: bool) -> None:
     """`release start` has it go on at once; the last kill is left to the watchdog."""
@@ -89,6 +92,7 @@ def test_the_flow_killed_at_every_step(release: Release, judged: Judged, steps: 
     assert found[0].failed == 0
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("number", range(5))
 def test_the_flow_killed_at_random_moments(release: Release, judged: Judged, number: int) -> None:
     """Fifty in all: ten in each of five releases."""
@@ -115,6 +119,7 @@ def test_the_flow_killed_at_random_moments(release: Release, judged: Judged, num
 STAGES = ("built", "deployed", "promoted")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("part", ["worker", "prefect-server", "proxy", "postgres"])
 def test_a_part_killed_at_three_stages(release: Release, judged: Judged, part: str) -> None:
     with counted(release) as found:
