@@ -15,6 +15,8 @@ from stationmaster.deployments import stack
 from stationmaster.deployments.stack import PortInUseError
 from tests.stories.sandbox import Sandbox
 
+FLOWS = ["stationmaster.flows.release.release", "stationmaster.flows.rollback.rollback"]
+
 
 def test_a_wanted_port_that_is_taken_is_refused() -> None:
     with socket.socket() as taken:
@@ -54,11 +56,11 @@ def test_up_is_repeatable_down_keeps_the_data_and_up_goes_on_with_it(person: San
     assert stat.S_IMODE(Path(first["prefect_auth"]).stat().st_mode) == 0o600
     assert person.run("up", "--json").json == first
     assert _pids(person) == pids
-    assert _deployments(person) == ["stationmaster"]
+    assert _deployments(person) == FLOWS
     assert person.run("down").code == 0
     again = person.run("up", "--json").json
     assert (again["run"], again["prefect_auth"]) == (first["run"], first["prefect_auth"])
-    assert _deployments(person) == ["stationmaster"]
+    assert _deployments(person) == FLOWS
     assert person.run("down", "--delete").code == 0
     assert not Path(first["run"]).exists()
     assert person.run("down", "--json").json["error"]["code"] == "no_stack"
@@ -72,4 +74,4 @@ def _deployments(person: Sandbox) -> list[str]:
     found = person.stack
     user, _, password = Path(found["prefect_auth"]).read_text().strip().partition(":")
     url = f"{found['prefect_ui']}/api/deployments/filter"
-    return [one["name"] for one in httpx.post(url, json={}, auth=(user, password), timeout=10).json()]
+    return sorted(one["entrypoint"] for one in httpx.post(url, json={}, auth=(user, password), timeout=10).json())
