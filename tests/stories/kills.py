@@ -16,10 +16,12 @@ import psycopg
 from stationmaster.blocks.supervisor import Supervisor
 from stationmaster.domain.entries import OBSERVED, Entry
 from stationmaster.domain.stages import CLOSED, fold
+from stationmaster.ledger.faults import LedgerUnreachableError
 from stationmaster.ledger.store import Ledger
 from tests.stories.bumps import Bump
 from tests.stories.sandbox import Sandbox
 
+_RECOVERY = 30.0  # seconds
 _PATIENCE = 240.0  # seconds for whatever has to come
 
 # What differs from run to run: when, how long, how much, where, and what was counted.
@@ -41,7 +43,15 @@ class Release:
         return self.bump.release
 
     def entries(self) -> list[Entry]:
-        return self.ledger.entries(self.id)
+        """Also of a ledger whose server was killed a moment ago."""
+        deadline = time.monotonic() + _RECOVERY
+        while True:
+            try:
+                return self.ledger.entries(self.id)
+            except LedgerUnreachableError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.2)
 
     def start(self) -> None:
         """Has it go on now, without waiting."""
