@@ -52,7 +52,7 @@ def conduct(tools: Toolbox, request: ReleaseRequest, holder: str, runbook: Calla
         if known and (stage in CLOSED or any(entry.step in BACK for entry in known)):
             farewell(replace(leg, back=True))
         if in_force(known) == "rollback":  # also of one that was given up
-            return Completed(name=GOING_BACK, message=f"{request.id} goes back to the version before")
+            return _going_back(leg)
         if stage in CLOSED:
             return Completed(message=f"{request.id} is over already")
         _must_be_the_same(request, known)
@@ -69,13 +69,19 @@ def go_back(tools: Toolbox, request: RollbackRequest, holder: str, undo: Callabl
     Raises:
         UnknownReleaseError, NothingToRollBackError, RollbackOfRollbackError, NotOnReleaseError: nothing is recorded.
     """
-    order = give_order(tools, request)
+    give_order(tools, request)
     with way_back(tools, request.release, holder, request.starter) as leg:
         if in_force(tools.ledger.entries(request.release)) != "rollback":
             farewell(leg)
             return _back(leg)  # somebody else was faster
         leg.observe("started", leg.request.model_dump(exclude={"id", "starter"}), starter=request.starter)
-        return _run(leg, lambda leg: undo(leg, order), lambda: _back(leg))
+        return _run(leg, lambda leg: _carry_out(leg, undo), lambda: _back(leg))
+
+
+def _carry_out(leg: Leg, undo: Callable[[Leg, Order], None]) -> None:
+    """The order that is in force, and the wider one that came meanwhile, if one did."""
+    while in_force(leg.tools.ledger.about(leg.release, ORDERS)) == "rollback":
+        undo(leg, Order.from_fact(leg.tools.ledger.about(leg.release, ["rollback"])[0].fact))
 
 
 def farewell(leg: Leg) -> None:

@@ -101,7 +101,8 @@ def _finish(ledger: "Ledger", request: RollbackRequest) -> None:
 
 def _later(release: str, why: str) -> None:
     say(f"the Prefect server does not take the rest: {why}")
-    say(f"the tenants are back; flags and clearing up follow when it returns, or by `release rollback {release}` again")
+    say("the tenants are back; flags and clearing up follow when it returns: the watchdog begins them, or you do with")
+    say(f"  stationmaster release rollback {release} --reason WHY")
 
 
 def _request(

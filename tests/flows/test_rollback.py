@@ -334,8 +334,7 @@ def test_a_wider_order_that_comes_meanwhile_is_carried_out_too(world: World) -> 
     world.approve("r3")
     asked = world.asked("r3", now=True)
     world.power.trap = once("target.retire", lambda _: give_order(world.tools, asked))
-    world.start("r3", "v3")
-    world.start("r3", "v3")  # as the watchdog does while an order is in force
+    assert world.start("r3", "v3").name == "RolledBack"
     assert (world.production(), world.status("r3").stage) == (OLD, "rolled_back")
 
 
