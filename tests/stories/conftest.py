@@ -21,11 +21,12 @@ CHAPTERS = (  # one sandbox: what is released stays released
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The chapters keep their order; the tests of a chapter may come in any."""
-    places = [place for place, item in enumerate(items) if item.path.parent == Path(__file__).parent]
-    ordered = sorted((items[place] for place in places), key=lambda item: CHAPTERS.index(item.path.stem))
-    for place, item in zip(places, ordered, strict=True):
-        items[place] = item
+    """The chapters come last, in their order and in one piece: a test of another module between two of a chapter would
+    end what the chapter has set up. The tests of a chapter may come in any order.
+    """
+    chapters = [item for item in items if item.path.parent == Path(__file__).parent]
+    items[:] = [item for item in items if item not in chapters]
+    items += sorted(chapters, key=lambda item: CHAPTERS.index(item.path.stem))
 
 
 @pytest.fixture(scope="session")
