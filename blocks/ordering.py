@@ -10,7 +10,7 @@ from stationmaster.blocks.leg import first_request
 from stationmaster.blocks.tally import Tally
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.blocks.unsaid import put_on_record
-from stationmaster.domain.entries import Draft
+from stationmaster.domain.entries import Draft, Entry
 from stationmaster.domain.errors import OutsideError
 from stationmaster.domain.orders import in_force
 from stationmaster.domain.request import RollbackRequest
@@ -20,7 +20,8 @@ from stationmaster.ledger.leases import Lease
 
 
 def give_order(tools: Toolbox, request: RollbackRequest) -> Order:
-    """The order somebody gives, in force from now on. A release that is back on the version before is left alone.
+    """The order somebody gives, in force from now on. A release that is back on the version before is left alone, and
+    an order that is in force already is carried on, whoever runs what by now.
 
     Raises:
         NothingToRollBackError, RollbackOfRollbackError, NotOnReleaseError: nothing is recorded.
@@ -31,7 +32,10 @@ def give_order(tools: Toolbox, request: RollbackRequest) -> Order:
     built = next((entry.fact["digest"] for entry in entries if entry.step == "built"), None)
     if fold(entries) == "rolled_back":
         return order
-    fresh = in_force(entries) != "rollback"
+    given = order_in_force(entries)
+    if given and given.inputs == order.inputs:
+        return given
+    fresh = given is None
     _put_on_record(tools, request.release, wanted=fresh)
     must_be_deployed(request.release, built, tools.ledger.running())
     _put_on_record(tools, request.release, wanted=fresh, led=True)
@@ -39,6 +43,13 @@ def give_order(tools: Toolbox, request: RollbackRequest) -> Order:
     if fresh and not tenants_of(tools, request.release, order):
         return order  # nobody goes back now: they are back, or their windows are closed
     return decide(tools, request.release, order, who=request.starter)
+
+
+def order_in_force(entries: list[Entry]) -> Order | None:
+    """The rollback that is to be carried out, by the entries of its release in order."""
+    if in_force(entries) != "rollback":
+        return None
+    return Order.from_fact(next(entry.fact for entry in reversed(entries) if entry.step == "rollback"))
 
 
 def _put_on_record(tools: Toolbox, release: str, *, wanted: bool, led: bool = False) -> None:

@@ -7,7 +7,7 @@ from stationmaster.blocks.ordering import decide
 from stationmaster.blocks.serving import product_at
 from stationmaster.blocks.tally import Tally
 from stationmaster.domain.entries import Entry, inputs_digest
-from stationmaster.domain.rollback import Order
+from stationmaster.domain.rollback import Order, went_back
 from stationmaster.domain.safe import Safe, safe_after
 from stationmaster.tasks import act
 
@@ -58,7 +58,7 @@ def confirm_back(leg: Leg, order: Order, flags: str) -> Safe:
     must_serve({t: e.fact["digest"] for t, e in led.items()}, {t: runs.get(routes[t]) for t in led if t in routes})
     bad = Tally.of_release(leg.release, leg.tools.ledger.running()).bad(leg.tools)
     left = [t for t, e in leg.tools.ledger.running().items() if (e.release, e.step) == (leg.release, "deployed")]
-    return safe_after(_decided(leg, order), led, left, flags, bad)
+    return safe_after(_decided(leg, order), went_back(leg.tools.ledger.entries(leg.release)), left, flags, bad)
 
 
 @act("end rollback", timeout=60)
@@ -78,6 +78,6 @@ def _decided(leg: Leg, order: Order) -> Entry:
 
 
 def _led_back(leg: Leg) -> dict[str, Entry]:
-    """The tenants that this release was taken back from, each with the entry that says so."""
+    """The tenants that this release was taken back from, and no other came to since; each with its entry."""
     running = leg.tools.ledger.running()
     return {t: e for t, e in sorted(running.items()) if (e.release, e.step) == (leg.release, "rolled_back")}

@@ -1,6 +1,6 @@
 """Who goes back when a release is rolled back, and to what a tenant may go back. It moves nobody."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stationmaster.domain.canary import Verdict
 from stationmaster.domain.duration import instant
-from stationmaster.domain.entries import Entry
+from stationmaster.domain.entries import RUNS, Entry
 from stationmaster.domain.errors import InputError, RefusedError, nearest
 from stationmaster.domain.request import RollbackRequest, Scope
 
@@ -66,6 +66,14 @@ def in_scope(release: str, scope: Scope, tenants: Collection[str], running: Mapp
         return tuple(sorted(set(tenants) & set(on)))
     instances = {running[name].fact["instance"] for name in tenants}
     return tuple(sorted(name for name, entry in on.items() if entry.fact["instance"] in instances))
+
+
+def went_back(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """The tenants that a release was taken back from, each with the entry that says so; whatever came to them since.
+    `entries` are the release's, in order.
+    """
+    last = {entry.subject: entry for entry in entries if entry.step in RUNS}
+    return {tenant: entry for tenant, entry in sorted(last.items()) if entry.step == "rolled_back"}
 
 
 def must_be_deployed(release: str, digest: str | None, running: Mapping[str, Entry]) -> None:

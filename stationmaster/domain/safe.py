@@ -46,10 +46,12 @@ def safe_after(
 
 
 def _came(before: Mapping[str, int] | None, after: Mapping[str, int] | None, tenants: Collection[str]) -> int | None:
-    """How many came between two looks at the same counters; None when they were not seen, or started anew between."""
-    if before is None or after is None:
+    """How many came between two looks at the same counters; None when they were not seen, started anew between, or
+    count for another release by now.
+    """
+    if before is None or after is None or not set(tenants) <= set(after):
         return None
-    grown = [after.get(tenant, 0) - before.get(tenant, 0) for tenant in tenants]
+    grown = [after[tenant] - before.get(tenant, 0) for tenant in tenants]
     return None if any(more < 0 for more in grown) else sum(grown)
 
 

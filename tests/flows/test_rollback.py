@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from stationmaster.blocks.database import MigrationFailedError
-from stationmaster.blocks.ordering import give_order
+from stationmaster.blocks.ordering import decide, give_order
 from stationmaster.domain.errors import OutsideError
+from stationmaster.domain.orders import ABORT
 from stationmaster.domain.release import UnknownReleaseError, why
-from stationmaster.domain.rollback import NothingToRollBackError, NotOnReleaseError, RollbackOfRollbackError
+from stationmaster.domain.rollback import NothingToRollBackError, NotOnReleaseError, RollbackOfRollbackError, of_person
 from stationmaster.ledger.leases import LeaseLostError
 from stationmaster.tasks.hold import ChangesHeldError
 from tests.shop import FLAGS
@@ -379,3 +380,22 @@ def test_a_pause_leaves_no_wave_unwatched(world: World) -> None:
     assert world.start().name == "Paused"
     tenant = world.ledger.running()["acme"]
     assert (tenant.step, ("promoted", "pilot") in world.steps()) in {("deployed", True), ("adopted", False)}
+
+
+def test_a_way_back_is_ended_also_when_another_release_came_to_its_tenants_meanwhile(world: World) -> None:
+    world.start()
+    world.approve()
+    world.power.trap = once("target.retire", throw(OutsideError("away")))
+    with pytest.raises(OutsideError):
+        world.start()
+    order = of_person(world.asked("r2", now=True), world.clock.now()).model_copy(update={"cause": ABORT})
+    decide(world.tools, "r2", order)
+    world.power.trap = once("target.retire", throw(OutsideError("away")))
+    with pytest.raises(OutsideError):
+        world.rollback("r2", now=True)
+    world.commit("v3")
+    assert world.release("r3", "v3").name == "Released"
+    assert world.rollback("r2", now=True).name == "RolledBack"
+    assert set(world.production().values()) == {"3"}
+    ended = world.last("restored", "r2").fact
+    assert (ended["tenants"], ended["bad_requests"]) == (["acme", "birch", "cedar"], None)
