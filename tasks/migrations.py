@@ -1,6 +1,6 @@
 """Schema changes: what expand would run is read before it runs, then each database is brought to it."""
 
-from stationmaster.blocks.database import Migrated, Revisions
+from stationmaster.blocks.database import Revisions
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.openness import must_be_unfrozen
 from stationmaster.domain.artifact import Cut
@@ -40,18 +40,22 @@ def lint(leg: Leg, cut: Cut) -> None:
 
 @act("expand", timeout=3600, shown="expand {instance}")
 def expand(leg: Leg, cut: Cut, instance: str) -> None:
-    """Bring one instance's database to the expanded schema."""
+    """Bring one instance's database to the expanded schema. Where it was is recorded first: a process that dies between
+    the migration and its record leaves no other trace of it.
+    """
     if instance != STAGE:
         leg.must_have_reached("approved")
     inputs = {"commit": cut.commit.commit}
     if cut.product.database is None or leg.recorded("expanded", inputs, instance):
         return
-    revisions, heads = _revisions(leg, cut, cut.product.database), leg.tools.database.revision(instance)
-    passed = _passed(leg, instance, revisions)
-    if not passed:
-        must_be_unfrozen(leg, "stage" if instance == STAGE else "production")
-    done = Migrated(heads, heads) if passed else leg.tools.database.expand(instance, revisions)
-    leg.record("expanded", inputs, {"before": list(done.before), "after": list(done.after)}, subject=instance)
+    revisions, heads = _revisions(leg, cut, cut.product.database), list(leg.tools.database.revision(instance))
+    if _passed(leg, instance, revisions):
+        leg.record("expanded", inputs, {"before": heads, "after": heads}, subject=instance)
+        return
+    must_be_unfrozen(leg, "stage" if instance == STAGE else "production")
+    begun = leg.record("expanding", inputs, {"before": heads}, subject=instance)
+    done = leg.tools.database.expand(instance, revisions)
+    leg.record("expanded", inputs, {"before": begun.fact["before"], "after": list(done.after)}, subject=instance)
 
 
 def _passed(leg: Leg, instance: str, revisions: Revisions) -> bool:

@@ -24,6 +24,7 @@ STEPS: dict[str, str] = {
     "cut": "the commit was chosen: commit, version, previous, changes",
     "built": "the one artifact was published: digest, size, name",
     "tested": "the product's checks passed against the artifact: checks",
+    "expanding": "the database in the subject is about to be expanded: before",
     "expanded": "the database in the subject was expanded: before, after",
     "staged": "stage runs the artifact, and the previous one works on the new schema: revision, pairs",
     "planned": "the waves were laid out: waves, digest",
@@ -59,6 +60,7 @@ OBSERVED = frozenset({"started", "verdict", "held", "waiting", "failed"})
 # place; that needs no row.)
 UNDOES: dict[str, frozenset[str]] = {
     "planned": frozenset({"approved"}),  # a new plan is approved anew; a brief already sent stays sent
+    "expanded": frozenset({"expanding"}),  # where the database was before is another place from now on
     "deployed": frozenset({"deployed"}),  # another release reached the tenant
     "adopted": frozenset({"deployed"}),  # the tenant was found running something else than we recorded
     "rolled_back": frozenset({"deployed"}),  # the tenant's routes went back

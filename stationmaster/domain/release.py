@@ -55,7 +55,7 @@ class Trouble(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    step: Literal["waiting", "held", "failed", "paused", "rollback", "contained"]
+    step: Literal["waiting", "held", "failed", "paused", "rollback", "contained", "lifted"]
     about: str = Field(description="What is awaited, the ring that is held, the step that failed, or the release.")
     message: str
     hint: str | None
@@ -163,6 +163,7 @@ def _words(trouble: Trouble) -> str:
         "paused": "{} is paused",
         "rollback": "{} goes back to the version before",
         "contained": "{} was rolled back in part",
+        "lifted": "The way back of {} was ended by a person",
     }[trouble.step]
     hint = f" ({trouble.hint})" if trouble.hint else ""
     return f"{lead.format(trouble.about)}: {trouble.message}{hint}"
@@ -171,13 +172,14 @@ def _words(trouble: Trouble) -> str:
 def _trouble(entries: list[Entry]) -> Trouble | None:
     """A wait, a hold or an error counts until the next start, or until the release goes back. An error that follows a
     hold or an error does not hide it, as in the table of stages. An order in force comes first; of a way back, how
-    its last leg ended says more.
+    its last leg ended says more, and who gave it up says most.
     """
     trouble: Trouble | None = None
     early: set[str] = set()  # answers that came before anybody waited, while the gate was being asked
-    for entry in entries:
+    for number, entry in enumerate(entries):
         early = set() if entry.step == "started" else early | ({entry.step} & set(ANSWERS))
-        trouble = _after(trouble, entry)
+        given_up = entry.step == "lifted" and in_force(entries[:number]) == "rollback"
+        trouble = _of(entry) if given_up else _after(trouble, entry)
         if trouble and entry.step == "waiting" and any(trouble.about in ANSWERS[step] for step in early):
             trouble = trouble.model_copy(update={"answered": True})
     order = in_force(entries)
@@ -187,9 +189,9 @@ def _trouble(entries: list[Entry]) -> Trouble | None:
 
 
 def _after(trouble: Trouble | None, entry: Entry) -> Trouble | None:
-    if entry.step in {"started", "rollback", "lifted"}:
+    if entry.step in {"started", "rollback"}:
         return None
-    if entry.step == "contained":
+    if entry.step == "contained" or (entry.step == "lifted" and trouble and trouble.step == "contained"):
         return _of(entry)
     if entry.step in ANSWERS and trouble:
         return trouble.model_copy(update={"answered": trouble.answered or trouble.about in ANSWERS[entry.step]})

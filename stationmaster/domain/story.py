@@ -15,6 +15,7 @@ _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
     "approval": lambda e, _f: f"a signature by key {e.subject[:16]}…",
     "approved": lambda _e, f: f"approved by {' and '.join(f['roles'])}",
     "briefed": lambda _e, f: f"support brief posted in #{f['channel'].lstrip('#')}",
+    "expanding": lambda e, f: f"database {e.subject} is being expanded from {_heads(f['before'])}",
     "expanded": lambda e, f: f"database {e.subject} {_revisions(f)}",
     "deployed": lambda e, f: f"{e.subject} → {f['version']} ({f['instance']} {f['colour']})",
     "verdict": lambda e, f: f"wave {e.subject}: {f['verdict']}, {f['reason']}",
@@ -70,6 +71,10 @@ def _count(things: list[Any] | int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def _heads(revisions: list[str]) -> str:
+    return ", ".join(revisions) or "empty"
+
+
 def _revisions(fact: dict[str, Any]) -> str:
-    before, after = ", ".join(fact["before"]) or "empty", ", ".join(fact["after"])
+    before, after = _heads(fact["before"]), _heads(fact["after"])
     return f"is at {after} already" if fact["before"] == fact["after"] else f"expanded from {before} to {after}"

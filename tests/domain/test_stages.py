@@ -16,19 +16,19 @@ from tests.entries import GOOD, story
 # stage of the way to which all facts stand.
 ANY = "approval adopted paused resumed lifted told"
 LEG = f"{ANY} started>~ waiting failed>failed aborted>aborted rollback>rolling_back"
-STOPPED = f"{ANY} started>~ failed aborted>aborted rollback>rolling_back deployed expanded"
+STOPPED = f"{ANY} started>~ failed aborted>aborted rollback>rolling_back deployed expanding expanded"
 BACK = "restored>rolled_back contained>held aborted>aborted lifted>held"
 ALL = [step for step in STEPS if step not in {"frozen", "thawed"}]
 EXPECTED = {
     "requested": f"{LEG} cut>cut",
     "cut": f"{LEG} built>built",
     "built": f"{LEG} tested>tested",
-    "tested": f"{LEG} expanded verdict staged>staged",
+    "tested": f"{LEG} expanding expanded verdict staged>staged",
     "staged": f"{LEG} planned>planned",
     "planned": f"{LEG} planned>~ approved>~",
     "approved": f"{LEG} planned>~ briefed>briefed",
-    "briefed": f"{LEG} planned>~ expanded deployed>deploying released>released",
-    "deploying": f"{LEG} planned>~ expanded deployed verdict promoted held>held released>released",
+    "briefed": f"{LEG} planned>~ expanding expanded deployed>deploying released>released",
+    "deploying": f"{LEG} planned>~ expanding expanded deployed verdict promoted held>held released>released",
     "held": f"{STOPPED} rolled_back contained restored>rolled_back",
     "failed": STOPPED,
     "rolling_back": " ".join([*(step for step in ALL if f"{step}>" not in BACK), BACK]),

@@ -18,11 +18,12 @@ from tests.world import Killed, World
 from tests.world import world as made
 
 TRAIL = (
-    ("started", "r2"), ("cut", "r2"), ("built", "r2"), ("tested", "r2"), ("expanded", "stage"), ("staged", "r2"),
-    ("planned", "r2"), ("waiting", "r2"), ("started", "r2"), ("approved", "r2"), ("briefed", "r2"),
-    ("expanded", "cloud"), ("told", "pilot"), ("deployed", "acme"), ("verdict", "pilot"), ("promoted", "pilot"),
-    ("told", "pilot"), ("expanded", "cedar"), ("told", "broad"), ("deployed", "cedar"), ("deployed", "birch"),
-    ("verdict", "broad"), ("promoted", "broad"), ("told", "broad"), ("released", "r2"), ("told", "r2"),
+    ("started", "r2"), ("cut", "r2"), ("built", "r2"), ("tested", "r2"), ("expanding", "stage"), ("expanded", "stage"),
+    ("staged", "r2"), ("planned", "r2"), ("waiting", "r2"), ("started", "r2"), ("approved", "r2"), ("briefed", "r2"),
+    ("expanding", "cloud"), ("expanded", "cloud"), ("told", "pilot"), ("deployed", "acme"), ("verdict", "pilot"),
+    ("promoted", "pilot"), ("told", "pilot"), ("expanding", "cedar"), ("expanded", "cedar"), ("told", "broad"),
+    ("deployed", "cedar"), ("deployed", "birch"), ("verdict", "broad"), ("promoted", "broad"), ("told", "broad"),
+    ("released", "r2"), ("told", "r2"),
 )  # fmt: skip
 # The same release, when its pilot is bad.
 WAY_BACK = (
@@ -45,6 +46,9 @@ def effects(world: World) -> dict[str, Any]:
         "artifacts": world.artifacts(),
         "digests": {found["digest"] for found in world.target.runs.values()} == {world.status().digest},
         "migrations": Counter(world.database.ran),
+        "schemas": {
+            (e.subject, *e.fact["before"], *e.fact["after"]) for e in world.ledger.entries("r2") if e.step == "expanded"
+        },
         "target": Counter(world.target.did),
         "messages": world.chat.texts(),
         "flags": (world.root / "flags.json").exists(),
@@ -58,6 +62,7 @@ EXPECTED = {
     "artifacts": 1,
     "digests": True,
     "migrations": Counter({("stage", "r2"): 1, ("cloud", "r2"): 1, ("cedar", "r2"): 1}),
+    "schemas": {("stage", "r1", "r2"), ("cloud", "r1", "r2"), ("cedar", "r1", "r2")},
     "target": DONE,
     "messages": ["Support brief: shop 2 goes to 3 tenants"],
     "flags": True,
@@ -71,6 +76,7 @@ EXPECTED_BACK = {
     **EXPECTED,
     "digests": False,
     "migrations": Counter({("stage", "r2"): 1, ("cloud", "r2"): 1}),
+    "schemas": {("stage", "r1", "r2"), ("cloud", "r1", "r2")},
     "target": Counter(
         [
             ("started", "stage", "2"), ("started", "cloud", "2"), ("shifted", "stage-probe", "2"),

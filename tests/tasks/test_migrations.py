@@ -7,7 +7,7 @@ from stationmaster.blocks.openness import FrozenError
 from stationmaster.tasks.cut import cut
 from stationmaster.tasks.migrations import MigrationRefusedError, expand, lint
 from tests.shop import PRODUCT
-from tests.world import World
+from tests.world import Killed, World
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,18 @@ def test_each_database_is_expanded_once(world: World) -> None:
     assert world.database.ran == [("stage", "r2")]
     entry = world.last("expanded")
     assert (entry.subject, entry.fact) == ("stage", {"before": ["r1"], "after": ["r2"]})
+
+
+def test_where_a_database_was_is_known_also_when_the_process_died_before_it_said_so(world: World) -> None:
+    with world.leg() as leg:
+        this = cut.fn(leg)
+        world.power.trap = lambda when, call, _: (when, call) == ("after", "database.expand")
+        with pytest.raises(Killed):
+            expand.fn(leg, this, "stage")
+        world.power.on()
+        expand.fn(leg, this, "stage")
+    assert world.database.ran == [("stage", "r2")]
+    assert world.last("expanded").fact == {"before": ["r1"], "after": ["r2"]}
 
 
 def test_a_frozen_environment_keeps_its_schema_and_an_expanded_one_is_only_put_on_record(world: World) -> None:
