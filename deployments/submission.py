@@ -17,12 +17,19 @@ from stationmaster.domain.waiting import SHOWN
 
 WOKEN = "Woken"
 _SETTLES = 5.0  # seconds in which a worker says that a process ended, and an ended leg parks its run
+_TRIES = 5  # to find a run as it was seen a moment before
 
 
 class NotRegisteredError(OutsideError):
     """The server does not know the deployment."""
 
     code = "not_registered"
+
+
+class RunChangesError(OutsideError):
+    """A flow run was never found twice as it was seen before."""
+
+    code = "run_changes"
 
 
 @dataclass(frozen=True)
@@ -64,16 +71,21 @@ def go_on(request: ReleaseRequest, worker: Worker, heard: datetime, *, ended: bo
 
     Raises:
         NoServerError, NotRegisteredError: as `create`.
+        RunChangesError: somebody else keeps changing it, or the server keeps refusing.
     """
-    found = _settled(request.id, lambda run: run.kind == "RUNNING" and (ended or worker.gone is not None))
     told = replace(worker, gone=worker.gone if worker.gone is None else timedelta(seconds=3600))  # else it had said so
-    state = condition(found, told, heard, datetime.now(UTC))
-    if found is None or state in {"dying", "over", "stopped"}:
-        return create(RELEASE, request)
-    if state == "coming" or reschedule(found, WOKEN, f"{request.starter} has it go on"):
-        with connected() as client:
-            return _submitted(client, UUID(found.id))
-    return go_on(request, worker, heard, ended=ended)  # it changed meanwhile
+    for _ in range(_TRIES):
+        found = _settled(request.id, lambda run: run.kind == "RUNNING" and (ended or worker.gone is not None))
+        state = condition(found, told, heard, datetime.now(UTC))
+        if found is None or state in {"dying", "over", "stopped"}:
+            return create(RELEASE, request)
+        if state == "coming" or reschedule(found, WOKEN, f"{request.starter} has it go on"):
+            with connected() as client:
+                return _submitted(client, UUID(found.id))
+    raise RunChangesError(
+        f"the flow run of {request.id} changed each time it was about to be started again",
+        hint=f"stationmaster release why {request.id}",
+    )
 
 
 class PrefectRuns:

@@ -11,7 +11,15 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, StateDetails, StateType
 
 from stationmaster.deployments.flow_runs import reschedule, runs_of, runs_under_way
-from stationmaster.deployments.submission import NotRegisteredError, PrefectRuns, create, ended, go_on, under_way
+from stationmaster.deployments.submission import (
+    NotRegisteredError,
+    PrefectRuns,
+    RunChangesError,
+    create,
+    ended,
+    go_on,
+    under_way,
+)
 from stationmaster.domain.flow_runs import FlowRun, Worker, newest
 from stationmaster.domain.request import ReleaseRequest, RollbackRequest
 
@@ -131,6 +139,17 @@ def test_a_run_that_changed_since_it_was_seen_is_not_scheduled(begun: tuple[Rele
     put(run, "CRASHED", "Crashed")
     assert not reschedule(seen, "AwaitingRetry", "it died")
     assert reschedule(now(asked), "AwaitingRetry", "it died")
+
+
+def test_a_run_that_never_stays_as_it_was_seen_is_left_with_a_word(
+    begun: tuple[ReleaseRequest, UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, run = begun
+    put(run, "CRASHED", "Crashed")
+    later(monkeypatch, 60)
+    monkeypatch.setattr("stationmaster.deployments.submission.reschedule", lambda *_: False)
+    with pytest.raises(RunChangesError, match="changed each time"):
+        go_on(asked, Worker(), LONG_AGO)
 
 
 def test_the_watchdog_sees_runs_that_the_ledger_does_not_know_and_begins_rollbacks(
