@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 
 def pages() -> dict[str, str]:
     """File name to text."""
-    return {"cli.md": cli(), "blocks.md": blocks(), "settings.md": settings()}
+    return {"reference/cli.md": cli(), "reference/blocks.md": blocks(), "reference/settings.md": settings()}
 
 
 def cli() -> str:

@@ -1,6 +1,6 @@
 """Orderdesk, the sandbox's product: its history out of the committed patch series, and how much each tenant asks.
 
-How it is built, configured and run is in `docs/orderdesk.md`; nothing is run here.
+How it is built, configured and run is in `docs/reference/orderdesk.md`; nothing is run here.
 """
 
 import os

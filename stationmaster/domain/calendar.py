@@ -1,7 +1,7 @@
 """Whether a tenant may be touched at an instant.
 
-The thin gate of `docs/plan.md`: the key `window` of the tenant, open or closed. Calendars come later behind the
-same question; whatever cannot be answered is closed.
+The thin gate of `docs/reference/plan.md`: the key `window` of the tenant, open or closed. Calendars come later
+behind the same question; whatever cannot be answered is closed.
 """
 
 from collections.abc import Iterable

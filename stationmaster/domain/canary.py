@@ -1,6 +1,6 @@
 """What the counts and journeys of a wave mean: promote, roll back, hold, or not known.
 
-The thin rule of `docs/canary.md`: a hard limit that also needs the old version healthy in the same ticks, and
+The thin rule of `docs/reference/canary.md`: a hard limit that also needs the old version healthy in the same ticks, and
 journeys that fail 3 of 3. It does not fetch counts, wait, or act.
 """
 

@@ -1,7 +1,7 @@
 """Change fragments: one Markdown file per change, `changes/<id>.md`, with YAML front matter.
 
-The thin gate of `docs/brief.md`: a release brings at least one new fragment, each with a known kind and a text. What
-the other keys demand of a change comes with the notices.
+The thin gate of `docs/reference/brief.md`: a release brings at least one new fragment, each with a known kind and a
+text. What the other keys demand of a change comes with the notices.
 """
 
 import re

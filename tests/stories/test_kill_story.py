@@ -1,5 +1,5 @@
 """The kill story: whatever is killed with SIGKILL, whenever, each release ends as an undisturbed one would, and what it
-did is seen once at each receiving end. Its figures are in docs/killed.md.
+did is seen once at each receiving end. Its figures are in docs/explanation/killed.md.
 """
 
 import os
@@ -49,7 +49,7 @@ def undisturbed(sandbox: Sandbox, ledger: Ledger) -> Story:
 
 @pytest.fixture
 def judged(release: Release, undisturbed: Story, request: pytest.FixtureRequest) -> Judged:
-    """What must be true at the end. $KILL_REPORT names a file that takes the figures for docs/killed.md."""
+    """What must be true at the end. $KILL_REPORT names a file that takes the figures for docs/explanation/killed.md."""
 
     def judge(found: list[Received]) -> None:
         if report := os.environ.get("KILL_REPORT"):
