@@ -17,6 +17,7 @@ from stationmaster.domain.tenants import STAGE
 from stationmaster.flows.leg import GOING_BACK, conduct, order_of, this_run, until, went_back
 from stationmaster.flows.parking import park
 from stationmaster.flows.rollback import rollback
+from stationmaster.flows.showing import show
 from stationmaster.tasks.approval import require_approval
 from stationmaster.tasks.brief import require_fragment, send_brief, update_brief
 from stationmaster.tasks.build import build
@@ -42,6 +43,7 @@ def release(request: ReleaseRequest) -> State[None]:
     """
     tools = load(request.product)
     ended = conduct(tools, request, this_run(), runbook)
+    show(tools, request.id)
     if ended.name == GOING_BACK:
         return went_back(cast("State[None]", rollback(order_of(tools, request), return_state=True)))
     return park(ended, until(tools, request))
@@ -60,6 +62,7 @@ def runbook(leg: Leg) -> None:
     stage(leg, this, artifact)
 
     plan = make_plan(leg, this, artifact)
+    show(leg.tools, this.release)
     require_approval(leg, this, artifact)
     send_brief(leg, this, artifact, plan)
 
@@ -75,6 +78,7 @@ def runbook(leg: Leg) -> None:
             expand(leg, this, instance)
         colours = {instance: deploy(leg, this, artifact, instance) for instance in wave.instances}
         update_brief(leg, wave.ring)
+        show(leg.tools, this.release, begins=wave.ring)
         shift(leg, this, artifact, wave, colours)
         verdict = watch(leg, this, artifact, wave)
         if verdict.verdict == "rollback":
@@ -82,6 +86,7 @@ def runbook(leg: Leg) -> None:
             return
         promote(leg, artifact, wave, verdict)
         update_brief(leg, wave.ring)
+        show(leg.tools, this.release)
 
     close(leg, this, artifact, plan)
     update_brief(leg, this.release)

@@ -10,6 +10,7 @@ from stationmaster.blocks.toolbox import load
 from stationmaster.domain.request import RollbackRequest
 from stationmaster.domain.rollback import Order
 from stationmaster.flows.leg import go_back, this_run
+from stationmaster.flows.showing import show
 from stationmaster.tasks.brief import tell_rollback, update_brief
 from stationmaster.tasks.rollback import confirm_back, end_rollback, retire_left, route_back, send_flags_back
 
@@ -21,7 +22,10 @@ def rollback(request: RollbackRequest) -> State[None]:
     Args:
         request: Which release, and for whom. Asking for the same again goes on where it stopped.
     """
-    return go_back(load(request.product), request, this_run(), undo)
+    tools = load(request.product)
+    ended = go_back(tools, request, this_run(), undo)
+    show(tools, request.release)
+    return ended
 
 
 def undo(leg: Leg, order: Order) -> None:

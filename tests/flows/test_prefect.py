@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from prefect import flow
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 
 from stationmaster.domain.errors import InputError, OutsideError
@@ -59,6 +60,19 @@ def test_what_is_wrong_is_not(world: World) -> None:
     with pytest.raises(InputError):
         cut_in_a_flow(world)
     assert len(calls) == 1
+
+
+def test_plan_progress_and_summary_stand_beside_the_run(world: World) -> None:
+    leg(world, return_state=True)
+    with get_client(sync_client=True) as client:
+        found = {one.key: one for one in client.read_artifacts() if str(one.key).endswith("-r2")}
+    kinds = {"plan-r2": "table", "progress-r2": "progress", "summary-r2": "markdown"}
+    assert {key: one.type for key, one in found.items()} == kinds
+    world.approve()
+    with get_client(sync_client=True) as client:
+        run = leg(world, return_state=True).state_details.flow_run_id
+        mine = [one for one in client.read_artifacts() if one.flow_run_id == run]
+    assert {str(one.data) for one in mine if one.key == "progress-r2"} == {"0", "33.3", "100"}
 
 
 def test_a_held_wave_and_a_broken_act_are_failed_runs_that_say_why(world: World) -> None:
