@@ -68,7 +68,7 @@ def must_be_open(leg: Leg, ring: str, tenants: Collection[str]) -> None:
         WindowClosedError: one may not.
     """
     running = leg.tools.ledger.running()
-    left = [name for name in tenants if not _arrived(leg, running, name)]
+    left = [name for name in tenants if not arrived(leg, running, name)]
     if shut := closed(leg, ring, left):
         raise WindowClosedError(leg.release, ring, shut)
 
@@ -84,6 +84,7 @@ def must_be_unfrozen(leg: Leg, environment: Environment) -> None:
         raise FrozenError(leg.release, environment, answer)
 
 
-def _arrived(leg: Leg, running: Mapping[str, Entry], tenant: str) -> bool:
+def arrived(leg: Leg, running: Mapping[str, Entry], tenant: str) -> bool:
+    """Whether the release brought the tenant what it runs. `running` maps tenants to the entries that say that."""
     entry = running.get(tenant)
     return entry is not None and (entry.release, entry.step) == (leg.release, "deployed")

@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import State
 
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.toolbox import load
+from stationmaster.blocks.waves import waves
 from stationmaster.domain.request import ReleaseRequest
 from stationmaster.domain.rollback import of_breach
 from stationmaster.domain.tenants import STAGE
@@ -70,7 +71,7 @@ def runbook(leg: Leg) -> None:
     require_unfrozen(leg, "production")
     for instance in plan.shared:
         expand(leg, this, instance)
-    for wave in plan.waves:
+    for wave in waves(leg, plan):
         refuse_held(leg, this)
         require_window(leg, this, wave)
         publish_flags(leg, this)

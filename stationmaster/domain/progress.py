@@ -58,8 +58,8 @@ def _ring(wave: Wave, entries: Sequence[Entry], last: Mapping[str, Entry], back:
     if _index(entries, "held", wave.ring) > max(_index(entries, "started"), _index(entries, "promoted", wave.ring)):
         return "held"
     went_back = max((e.index for e in entries if e.step == "rolled_back" and e.subject in reached), default=-1)
-    promoted = max(_index(entries, "promoted", wave.ring), _index(entries, "released"))
-    return "done" if promoted > went_back else "now"
+    promoted = _index(entries, "promoted", wave.ring) if reached == set(wave.tenants) else -1
+    return "done" if max(promoted, _index(entries, "released")) > went_back else "now"
 
 
 def _index(entries: Sequence[Entry], step: str, subject: str | None = None) -> int:
