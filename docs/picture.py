@@ -52,11 +52,11 @@ WAVE: tuple[tuple[Box, ...], ...] = (
         ("update_brief", "how far it is"),
     ),
 )
-BACK: tuple[Box, ...] = (("route_back", "on a breach, at once"), ("rollback", "the flow does the rest"))
+BACK: tuple[Box, ...] = (("route_back", "on a breach, at once"), ("rollback", "does the rest"))
 END: tuple[Box, ...] = (("close", "ask every process"), ("update_brief", "released"))
 
 STYLE = """<style>
-text{text-anchor:middle;font:600 12px system-ui,sans-serif;fill:#16324f}
+text{text-anchor:middle;font:600 11.5px system-ui,sans-serif;fill:#16324f}
 .s{font-size:11px;font-weight:400;fill:#4a6076} .l{text-anchor:start;font-size:12px;font-weight:400;fill:#4a6076}
 .b{fill:#eaf2fb;stroke:#2f6fad} .v{fill:#eaf7ee;stroke:#2e8b57} .r{fill:#fdeeee;stroke:#b04343}
 .w{fill:none;stroke:#2e8b57;stroke-dasharray:5 4}

@@ -1,23 +1,45 @@
-"""The docs say what the code is: generated pages are current, links lead somewhere, every act is in the picture."""
+"""The docs say what the code is: generated pages are current, the site builds strictly and by itself, links and anchors
+lead somewhere, commands that are shown can be typed, and every act, stage, exit code and variable is told.
+"""
 
 import ast
 import importlib.util
+import os
 import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from cyclopts import CycloptsError
 
+from stationmaster.cli.main import app
 from stationmaster.domain.errors import Exit
+from stationmaster.domain.release import Status
 from stationmaster.domain.stages import STAGES
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted(page for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")] if not page.is_symlink())
-LINK = re.compile(r"\]\(([^)#\s]+)\)")
+DOCS = ROOT / "docs"
+PAGES = sorted(page for page in [*ROOT.glob("*.md"), *DOCS.rglob("*.md")] if not page.is_symlink())
+FLOORS = ("stationmaster", "deployments", "flows", "tasks", "blocks")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^( *)(```|~~~)(\w*)[^\n]*\n(.*?)^\1\2$", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`(stationmaster\s[^`]+)`")
+OUTSIDE = re.compile(
+    r'(?:\bsrc="|<link[^>]*(?:stylesheet|icon|preconnect)[^>]*href="|@import |url\(["\']?)(?:https?:)?//'
+)
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
 
 def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -34,20 +56,77 @@ def acts(flow: str, runbook: str) -> set[str]:
     return imported & {node.id for node in ast.walk(found) if isinstance(node, ast.Name)}
 
 
-def test_the_reference_pages_are_what_the_code_says() -> None:
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as the site makes them."""
+    plain = FENCE.sub("", page.read_text())
+    heads = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", head) for head in re.findall(r"^#+ (.+)$", plain, re.MULTILINE)]
+    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", head).strip().lower()) for head in heads}
+
+
+def commands(text: str) -> Iterator[str]:
+    """Every command line of ours in a page: lines of its fences, and what is named in a sentence."""
+    for _, _, language, block in FENCE.findall(text):
+        if language in {"sh", ""}:
+            yield from (line.strip() for line in block.splitlines() if line.strip().startswith("stationmaster "))
+    yield from (" ".join(said.split()) for said in INLINE.findall(FENCE.sub("", text)))
+
+
+def parses(command: str) -> bool:
+    """Whether it can be typed so; of `plan|start`, each. The name of a command alone is enough in a sentence."""
+    tokens = [token.split("|") for token in shlex.split(command, comments=True)[1:]]
+    return all(_fits(list(each)) for each in product(*tokens))
+
+
+def _fits(tokens: list[str]) -> bool:
+    try:
+        app.parse_args(tokens, exit_on_error=False, print_error=False)
+    except CycloptsError:
+        return not app.parse_commands(tokens)[2]
+    return True
+
+
+def test_the_generated_pages_are_what_the_code_says() -> None:
     for name, text in generator().pages().items():
-        assert (ROOT / "docs" / name).read_text() == text, f"run `make docs`: docs/{name} is stale"
+        assert (DOCS / name).read_text() == text, f"run `make docs`: docs/{name} is stale"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_leads_somewhere(page: Path) -> None:
-    for target in LINK.findall(page.read_text()):
-        if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+def test_the_site_builds_strictly_and_asks_nobody_when_it_is_read(tmp_path: Path) -> None:
+    """Strictly: every page is in the navigation, and every link and anchor of the site exists."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    built = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, check=False)
+    assert (built.returncode, built.stderr) == (0, "")
+    pages = [page for kind in ("html", "css") for page in tmp_path.rglob(f"*.{kind}")]
+    assert len(pages) > len(PAGES)
+    assert [page.name for page in pages if OUTSIDE.search(page.read_text())] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_and_anchor_leads_somewhere(page: Path) -> None:
+    for target in LINK.findall(FENCE.sub("", page.read_text())):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        there = page.parent / name if name else page
+        assert there.exists(), f"{page.name} links to {target}"
+        assert not anchor or anchor in anchors(there), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_that_is_shown_can_be_typed(page: Path) -> None:
+    assert [command for command in commands(page.read_text()) if not parses(command)] == []
+
+
+def test_a_command_that_is_not_one_is_found() -> None:
+    fence, sentence = (
+        "stationmaster release begin\nstationmaster down --force  # all\n",
+        "`stationmaster\nfreeze off|on`",
+    )
+    assert [parses(one) for one in commands(f"```sh\n{fence}```\nsee {sentence}")] == [False, False, True]
 
 
 def test_every_act_of_the_runbook_is_in_the_picture_and_on_the_walk() -> None:
-    picture, walk = (ROOT / "docs" / "release.svg").read_text(), (ROOT / "docs/explanation/walk.md").read_text()
+    picture, walk = (DOCS / "release.svg").read_text(), (DOCS / "explanation/walk.md").read_text()
     found = acts("release", "runbook")
     assert len(found) > 15
     for act in found:
@@ -56,23 +135,27 @@ def test_every_act_of_the_runbook_is_in_the_picture_and_on_the_walk() -> None:
 
 
 def test_every_act_of_the_way_back_is_on_its_page() -> None:
-    page = (ROOT / "docs/explanation/rollback.md").read_text()
+    page = (DOCS / "explanation/rollback.md").read_text()
     found = acts("rollback", "undo")
     assert len(found) > 5
     for act in found:
         assert f"`{act}`" in page
 
 
-def test_every_stage_and_exit_code_is_told() -> None:
-    stages, release = (ROOT / "docs/reference/stages.md").read_text(), (ROOT / "docs" / "release.md").read_text()
+def test_every_stage_exit_code_and_key_of_a_status_is_told() -> None:
+    pages = {name: (DOCS / f"reference/{name}.md").read_text() for name in ("stages", "errors", "status")}
     for stage in STAGES:
-        assert f"`{stage}`" in stages
+        assert f"| `{stage}` |" in pages["stages"]
     for code in Exit:
-        assert f"| {code.value} |" in release
+        assert f"| {code.value} |" in pages["errors"]
+    for key, field in Status.model_fields.items():
+        assert (f"| `{key}` |" in pages["status"]) == (field.exclude is not True)
 
 
-def test_every_page_is_in_the_index() -> None:
-    index = (ROOT / "docs" / "index.md").read_text()
-    for page in PAGES:
-        name = page.relative_to(ROOT / "docs").as_posix() if page.is_relative_to(ROOT / "docs") else "index.md"
-        assert name == "index.md" or name.startswith("decisions/") or f"({name})" in index
+def test_every_variable_of_the_environment_is_told() -> None:
+    texts = [file.read_text() for floor in FLOORS for file in (ROOT / floor).rglob("*.py")]
+    used = {name for text in texts for name in re.findall(r"\bSTATIONMASTER_[A-Z_]+", text)}
+    told = set(
+        re.findall(r"^\| `(STATIONMASTER_[A-Z_]+)` \|", (DOCS / "reference/environment.md").read_text(), re.MULTILINE)
+    )
+    assert told == used
