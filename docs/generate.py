@@ -129,7 +129,7 @@ def error_codes() -> str:
         "With `--json` an error is one object on standard output; without, message and hint are said in words.",
         "",
         "```json",
-        json.dumps({"error": errors.StationmasterError("what happened", hint="the way out").record()}),
+        json.dumps({"error": errors.StationmasterError("what happened", hint="the way out").record()}, indent=2),
         "```",
         "",
         "`file` and `line` say where in a file that people write, or are null. An error that a release met is shown by",

@@ -62,5 +62,5 @@ def _shown(name: str) -> str:
     """The file as it is, in a fence that nothing in it can end."""
     path = ROOT / name
     language, fence = LANGUAGES.get(path.suffix, "text"), "~" * 12
-    head = f"---\ntitle: {path.name}\nsearch:\n  exclude: true\n---\n\n# `{name}`\n\n"
+    head = f"---\ntitle: {path.name}\nhide: [navigation, toc]\nsearch:\n  exclude: true\n---\n\n# `{name}`\n\n"
     return f'{head}{fence} {{ .{language} linenums="1" }}\n{path.read_text(encoding="utf-8")}\n{fence}\n'
