@@ -13,7 +13,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0001"  # the revision these tables have; a test compares it with the newest of history/
+REVISION = "0002"  # the revision these tables have; a test compares it with the newest of history/
 VERSION_TABLE = "ledger_version"  # not alembic_version: the database may hold other people's tables too
 
 metadata = MetaData()
@@ -59,4 +59,31 @@ leases = Table(
     Column("holder", String, nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("until", String, nullable=False),
+)
+
+# Working table. Merged changes as their hosts told them: a delivery counts once, and a change once for a product,
+# whichever of its mirrors tells it.
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),  # SQLite counts up integers alone
+    Column("hook", String, nullable=False),
+    Column("delivery", String, nullable=False),
+    Column("product", String, nullable=False),
+    Column("merge_commit", String, nullable=False),
+    Column("change", LargeBinary, nullable=False),
+    Column("accepted_at", String, nullable=False),
+    Column("boarded_at", String),  # when it went aboard a train or started a hotfix
+    UniqueConstraint("hook", "delivery", name="inbox_delivery"),
+    UniqueConstraint("product", "merge_commit", name="inbox_change"),
+)
+
+# Working table. How often deliveries to a hook were ignored or refused, and for which reason.
+inbox_counts = Table(
+    "inbox_counts",
+    metadata,
+    Column("hook", String, primary_key=True),
+    Column("outcome", String, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("last_at", String, nullable=False),
 )
