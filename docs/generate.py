@@ -102,19 +102,23 @@ def flows() -> str:
         source = ROOT / (module.removeprefix("stationmaster.").replace(".", "/") + ".py")
         lines += ["", f"## {function}/{row['name']}", "", _one_line(row["description"]), ""]
         lines += [f"Code: [`{source.relative_to(ROOT)}`](../../{source.relative_to(ROOT)})."]
-        for name, model in _parameters(source, function):
-            lines += ["", f"Parameter `{name}`: {_one_line(model.__doc__)}", "", *_keys(model.model_json_schema())]
+        lines += [line for parameter in _parameters(source, function) for line in ("", *parameter)]
     return "\n".join(lines) + "\n"
 
 
-def _parameters(source: Path, flow: str) -> Iterator[tuple[str, type[BaseModel]]]:
+def _parameters(source: Path, flow: str) -> Iterator[list[str]]:
     """The parameters of a flow, read and not imported: a flow costs Prefect, its models do not."""
     tree = ast.parse(source.read_text("utf-8"))
     (found,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == flow]
     homes = {name.name: node.module for node in tree.body if isinstance(node, ast.ImportFrom) for name in node.names}
     for argument in found.args.args + found.args.kwonlyargs:
-        if isinstance(argument.annotation, ast.Name) and (home := homes.get(argument.annotation.id)):
-            yield argument.arg, getattr(importlib.import_module(home), argument.annotation.id)
+        kind = ast.unparse(argument.annotation) if argument.annotation else "any value"
+        model = getattr(importlib.import_module(homes[kind] or ""), kind) if kind in homes else None
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            keys = _keys(model.model_json_schema())
+            yield [f"Parameter `{argument.arg}`: {_one_line(model.__doc__)}", "", *keys]
+        else:
+            yield [f"Parameter `{argument.arg}`: `{kind}`."]
 
 
 def error_codes() -> str:
@@ -226,13 +230,13 @@ def _renamed(found: dict[str, Any], taken: set[str], file: str) -> dict[str, Any
 def _properties(part: dict[str, Any], parts: dict[str, Any]) -> list[str]:
     """One row a key. A column that would be empty is left out. `parts` are those that a key may refer to."""
     required = set(part.get("required", []))
-    heads, rows = ["key", "title", "what", "type", "", "example"], []
+    heads, rows = ["key", "in the form", "what", "type", "needed", "example"], []
+    titles = {name: value.get("title", "") for name, value in part["properties"].items()}
+    said = any(title not in {"", name.strip("_").replace("_", " ").title()} for name, title in titles.items())
     for name, value in part["properties"].items():
-        title = value.get("title", "")
-        own = "" if title == name.strip("_").replace("_", " ").title() else title  # else pydantic made it of the name
         need = "required" if name in required else _default(value)
         what = _one_line(value.get("description")) or _of_part(value, parts)
-        rows.append([f"`{name}`", own, what, _kind(value), need, _examples(value)])
+        rows.append([f"`{name}`", titles[name] if said else "", what, _kind(value), need, _examples(value)])
     kept = [number for number in range(len(heads)) if any(row[number] for row in rows)]
     table = [heads, ["---"] * len(heads), *rows]
     return ["| " + " | ".join(row[number].replace("|", "\\|") for number in kept) + " |" for row in table]

@@ -49,9 +49,9 @@ def _linked(page: File) -> Iterator[str]:
 
 
 def _outside(page: str, target: str) -> str | None:
-    """The file of the repository that a link means, None when it lies in docs/."""
+    """The file of the repository that a link means; None when it lies in docs/, or nowhere, which mkdocs tells."""
     name = posixpath.normpath(posixpath.join("docs", posixpath.dirname(page), target))
-    return None if name.startswith("docs/") else name
+    return name if not name.startswith("docs/") and (ROOT / name).is_file() else None
 
 
 def _page(name: str) -> str:
