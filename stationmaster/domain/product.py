@@ -4,11 +4,13 @@ Pure values. Reading the file with line numbers is `domain/documents.py`; where 
 credentials is said by blocks.
 """
 
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stationmaster.domain.duration import Seconds
+from stationmaster.domain.quarantine import Quarantined, plain
 from stationmaster.domain.tenants import Id
 
 Command = Annotated[
@@ -36,11 +38,44 @@ class Check(Part):
 
     The command runs in a clean export. Its environment has ARTIFACT, the path of the built file, PYTHONPATH, the
     same, and DATABASE_URL, an empty scratch database, when `database` is given.
+
+    With `report` the check must leave one, and it passes when each failing test in it is in `quarantine`, the term of
+    none of them has ended, and the exit code is 0, or 1 because of them.
     """
 
     name: Id
     command: Command
     timeout: Seconds = 600
+    report: str | None = Field(
+        default=None,
+        description="The JUnit XML that the command leaves, relative to the export.",
+        examples=["report.xml"],
+    )
+    quarantine: tuple[Quarantined, ...] = Field(
+        default=(), description="Tests that run and are reported, but stop no release until their term ends."
+    )
+
+    @model_validator(mode="after")
+    def _quarantine_can_be_judged(self) -> "Check":
+        if self.quarantine and self.report is None:
+            raise ValueError("`quarantine` needs `report`, the JUnit XML that says which tests failed")
+        if self.report is not None and not _is_inside(self.report):
+            raise ValueError(f"`report` must lie in the export, {self.report!r} does not")
+        if self.quarantine and (early := sorted(_ENDS_EARLY & {word.partition("=")[0] for word in self.command})):
+            raise ValueError(f"`quarantine` needs every test to run; take {early[0]} out of `command`")
+        tests = [plain(one.test) for one in self.quarantine]
+        if twice := [test for test in tests if tests.count(test) > 1]:
+            raise ValueError(f"test {twice[0]!r} is quarantined twice")
+        return self
+
+
+# A runner that ends at the first failing test would hide those after it behind a quarantined one.
+_ENDS_EARLY = frozenset({"--exitfirst", "--failfast", "--fail-fast", "--maxfail"})
+
+
+def _is_inside(place: str) -> bool:
+    path = PurePosixPath(place)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 class Service(Part):

@@ -1,10 +1,15 @@
 """Checks: all of them, each against the artifact and an empty database; the first that fails stops the release."""
 
+from datetime import UTC, date, timedelta
+from pathlib import Path
+
 import pytest
 
 from stationmaster.blocks.guest import GuestFailedError, GuestTimeoutError
+from stationmaster.domain.product import Check
+from stationmaster.domain.quarantine import ReportUnreadableError, TestsFailedError
 from stationmaster.tasks.build import build
-from stationmaster.tasks.checks import run_checks
+from stationmaster.tasks.checks import run_check, run_checks
 from stationmaster.tasks.cut import cut
 from tests.shop import PRODUCT
 from tests.world import World
@@ -66,3 +71,104 @@ def test_a_check_that_fails_says_how_and_those_after_it_are_not_run(world: World
 def test_a_check_that_never_ends_is_ended(world: World) -> None:
     with pytest.raises(GuestTimeoutError):
         checked(world, "{name: a, command: [sleep, '60'], timeout: 1s}")
+
+
+SUITE = (
+    '<testsuite tests="2" failures="1"><testcase classname="t" name="good"/>'
+    '<testcase classname="t" name="{name}"><failure message="no"/></testcase></testsuite>'
+)
+HELD = "{{test: t.flaky, ticket: SHOP-1, owner: ana, expires: {expires}}}"
+
+
+def judged(world: World, script: str, *, name: str = "flaky", expires: str = "2100-01-01") -> None:
+    """A check whose command is this script. `$0` is a report in which the test `name` failed."""
+    (world.root / "left.xml").write_text(SUITE.format(name=name))
+    command = f"command: [sh, -c, '{script}', {world.root / 'left.xml'}]"
+    checked(world, f"{{name: a, {command}, report: out/r.xml, quarantine: [{HELD.format(expires=expires)}]}}")
+
+
+FAILS = "mkdir -p out; cp $0 out/r.xml; echo 1 failed; exit 1"
+
+
+def test_a_quarantined_test_that_fails_is_recorded_and_stops_nothing(world: World) -> None:
+    judged(world, FAILS)
+    (check,) = world.last("tested", "r3").fact["checks"]
+    assert {"name", "seconds", "log", "tests", "quarantined"} == set(check)
+    assert check["tests"] == 2
+    assert check["quarantined"] == [
+        {"test": "t.flaky", "ticket": "SHOP-1", "owner": "ana", "expires": "2100-01-01", "outcome": "failed"}
+    ]
+
+
+def test_a_check_with_a_report_and_no_failing_test_passes(world: World) -> None:
+    checked(world, "{name: a, report: r.xml, command: [sh, -c, 'echo \"<testsuite><testcase/></testsuite>\" > r.xml']}")
+    (check,) = world.last("tested", "r3").fact["checks"]
+    assert (check["tests"], check["quarantined"]) == (1, [])
+
+
+def test_the_day_is_that_of_the_clock_in_utc(world: World) -> None:
+    today = world.clock.now().astimezone(UTC).date()
+    with pytest.raises(TestsFailedError, match=f"its quarantine ended on {today}"):
+        judged(world, FAILS, expires=str(today))
+
+
+def test_it_holds_on_the_day_before_it_ends(world: World) -> None:
+    judged(world, FAILS, expires=str(world.clock.now().astimezone(UTC).date() + timedelta(days=1)))
+    assert ("tested", "r3") in world.facts("r3")
+
+
+@pytest.mark.parametrize(
+    ("script", "name", "error", "said"),
+    [
+        (FAILS, "other", TestsFailedError, "t.other failed"),
+        (FAILS.replace("exit 1", "exit 0"), "other", TestsFailedError, "t.other failed"),
+        ("echo 1 failed; exit 1", "flaky", ReportUnreadableError, "left no report"),
+        ("true", "flaky", ReportUnreadableError, "left no report"),
+        ("mkdir -p out/r.xml; exit 1", "flaky", ReportUnreadableError, "left no report"),
+        ("mkdir out; ln -s $0 out/r.xml; exit 1", "flaky", ReportUnreadableError, "left no report"),
+        ("ln -s $(dirname $0) out; cp $0 out/r.xml; exit 1", "flaky", ReportUnreadableError, "left no report"),
+        ("mkdir out; echo broken > out/r.xml; exit 1", "flaky", ReportUnreadableError, "no JUnit XML"),
+        ("mkdir out; truncate -s 17M out/r.xml; exit 1", "flaky", ReportUnreadableError, "larger than 16 MiB"),
+        (FAILS.replace("exit 1", "exit 2"), "flaky", GuestFailedError, "exit code 2"),
+        ("mkdir out; cp $0 out/r.xml; kill -9 $$", "flaky", GuestFailedError, "SIGKILL"),
+    ],
+)
+def test_what_no_report_explains_stops_the_release(
+    world: World, script: str, name: str, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        judged(world, script, name=name)
+    assert ("tested", "r3") not in world.facts("r3")
+
+
+def test_the_message_ends_with_what_the_check_said(world: World) -> None:
+    with pytest.raises(TestsFailedError, match=r"'a' does not pass:\n  t\.other failed\n +1 failed") as failed:
+        judged(world, FAILS, name="other")
+    assert "check.log" in str(failed.value.hint)
+
+
+def test_a_report_that_was_committed_is_not_believed(world: World) -> None:
+    text = SUITE.format(name="flaky").replace("'", "")
+    product = PRODUCT.replace(
+        ONE,
+        f"checks: [{{name: a, command: ['false'], report: r.xml, quarantine: [{HELD.format(expires='2100-01-01')}]}}]",
+    )
+    commit = world.commit("v3", product=product)
+    world.source.commits[commit]["r.xml"] = text
+    with world.leg("r3", "v3") as leg:
+        this = cut.fn(leg)
+        artifact = build.fn(leg, this)
+        with pytest.raises(ReportUnreadableError, match="left no report"):
+            run_checks.fn(leg, this, artifact)
+
+
+def test_a_report_below_a_committed_link_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "export").mkdir()
+    (tmp_path / "else").mkdir()
+    (tmp_path / "else" / "r.xml").write_text("precious")
+    (tmp_path / "export" / "out").symlink_to(tmp_path / "else")
+    check = Check(name="a", command=("touch", str(tmp_path / "ran")), report="out/r.xml")
+    with pytest.raises(ReportUnreadableError, match="leads out of the export"):
+        run_check(check, "artifact", tmp_path / "export", tmp_path, {}, today=date(2026, 11, 23))
+    assert (tmp_path / "else" / "r.xml").read_text() == "precious"
+    assert not (tmp_path / "ran").exists()
