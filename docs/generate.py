@@ -54,8 +54,10 @@ def _filled(page: Path) -> str:
 
 
 def cli() -> str:
-    """Every command with its options, as `--help` says it."""
-    return app.generate_docs(recursive=True).rstrip() + "\n"
+    """Every command with its options, as `--help` says it; without the table of contents that a site has anyway."""
+    text = app.generate_docs(recursive=True).rstrip() + "\n"
+    plain = re.sub(r"^## Table of Contents\n.*?(?=^\*\*Commands)", "", text, flags=re.DOTALL | re.MULTILINE)
+    return plain.replace("# stationmaster\n", "# Commands\n", 1)
 
 
 def blocks() -> str:
