@@ -1,5 +1,6 @@
 """When trains leave, and what is done with one at an instant."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
@@ -208,6 +209,16 @@ def test_prefects_schedule_is_the_same_over_five_years_but_early_where_the_clock
         assert any(timedelta() < jump - at <= timedelta(hours=1) for jump in jumps)
     assert odd & set(ours) <= jumps
     assert bool(odd) == bool(jumps)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("zone", ZONES)
+def test_prefect_itself_finds_what_dateutil_does(zone: str) -> None:
+    from prefect.server.schemas.schedules import RRuleSchedule  # noqa: PLC0415 - takes seconds
+
+    line, since = train(CADENCES[1], zone), utc("2026-11-23T00:00")
+    dates = asyncio.run(RRuleSchedule(rrule=prefect_rrule(line), timezone=zone).get_dates(n=900, start=since))
+    assert [at.astimezone(UTC) for at in dates] == as_prefect(line, since, utc("2031-11-23T00:00"))[:900]
 
 
 def offset_before(at: datetime, zone: str) -> timedelta | None:
