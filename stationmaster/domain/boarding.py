@@ -129,7 +129,7 @@ def standing(older: str, newer: Collection[str], history: History) -> Standing:
     """
     if older in history.received:
         return Standing(history.tenant, "on_it", f"{older} arrived")
-    if history.runs is not None and history.runs in newer:
+    if history.runs in newer:
         return Standing(history.tenant, "superseded", f"runs {history.runs}, which came without {older} before it")
     if history.pinned is not None:
         return Standing(history.tenant, "pinned", f"is pinned to version {history.pinned}")

@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import dropwhile, islice
 from typing import Annotated, Literal, Protocol, Self
 from zoneinfo import ZoneInfo, available_timezones
@@ -30,7 +30,6 @@ _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _PARTS = ("FREQ", "INTERVAL", "BYDAY", "BYHOUR", "BYMINUTE", "BYMONTHDAY", "BYSETPOS")
 _OF_THIS_MACHINE = {"localtime", "Factory"}  # zones to zoneinfo, but not the same everywhere
 _WEEKS_OF_A_MONTH = 5
-_LONGEST_GAP = timedelta(days=2)  # zones have skipped a whole day (Pacific/Apia, 2011)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +232,8 @@ def departures(train: Train, after: datetime, count: int) -> tuple[datetime, ...
     that fall together by this are one departure. (`zoneinfo` and its tzdata say what exists.)
     """
     zone = ZoneInfo(train.zone)
-    begin = after.astimezone(zone).replace(tzinfo=None) - _LONGEST_GAP
+    begin = after.astimezone(zone).replace(tzinfo=None)
+    # No time of the cadence before this one is an instant after: both run in the same order, jumps included.
     instants = dropwhile(lambda at: at <= after, (_instant(wall, zone) for wall in _walls(train, begin)))
     return tuple(islice(_distinct(instants), count))
 
@@ -279,21 +279,16 @@ def _walls(train: Train, begin: datetime) -> Iterator[datetime]:
 
 
 def _in_step(rule: _Cadence, start: datetime, begin: datetime) -> datetime:
-    """The beginning of the last period before `begin` that INTERVAL counts from `start`: what was long ago is not
-    expanded.
+    """A day not after `begin` from which INTERVAL counts the same periods as from `start`, so that what was long ago
+    need not be expanded.
     """
     if rule.frequency == "MONTHLY":
         months = (begin.year - start.year) * 12 + begin.month - start.month
         index = start.year * 12 + start.month - 1 + months // rule.interval * rule.interval
         return datetime(index // 12, index % 12 + 1, 1)  # noqa: DTZ001 - wall-clock time
-    week = rule.frequency == "WEEKLY"
-    first = start.date() - timedelta(days=start.weekday() if week else 0)
-    period = rule.interval * (7 if week else 1)
-    return _midnight(first + timedelta(days=(begin.date() - first).days // period * period))
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time())
+    period = rule.interval * (7 if rule.frequency == "WEEKLY" else 1)
+    days = (begin.date() - start.date()).days // period * period
+    return datetime.combine(start.date() + timedelta(days=days), time())
 
 
 def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
