@@ -32,6 +32,7 @@ class InboxWriter:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._wanted = asyncio.Event()
         self._ending = False
+        self._looked = 0.0  # on the loop's clock
 
     async def put(self, delivery: Delivery) -> Outcome:
         """What became of the delivery, once it is on disk.
@@ -59,13 +60,12 @@ class InboxWriter:
 
     async def run(self) -> None:
         """Writes whatever comes, and looks at the inbox when nothing does."""
-        looked = 0.0
+        self._looked = asyncio.get_running_loop().time()
         while self._waiting or not self._ending:
             await self._something()
             if self._waiting:
                 await self._write()
-            if (at := asyncio.get_running_loop().time()) - looked > _IDLE:
-                looked = at
+            if asyncio.get_running_loop().time() - self._looked > _IDLE:
                 await self._look()
         await self._look()
 
@@ -89,7 +89,8 @@ class InboxWriter:
         try:
             outcomes = await asyncio.to_thread(self._inbox.accept, [delivery for delivery, _ in batch], self._now())
         except Exception as error:  # noqa: BLE001 - each of them hears it, and the next batch is tried
-            self.trouble = error if isinstance(error, StationmasterError) else None
+            self.trouble = _named(error)
+            self._looked = asyncio.get_running_loop().time()  # by then they are counted, and counts must be written too
             for _, waiting in batch:
                 if not waiting.done():
                     waiting.set_exception(error)
@@ -100,14 +101,19 @@ class InboxWriter:
                 waiting.set_result(outcome)
 
     async def _look(self) -> None:
+        self._looked = asyncio.get_running_loop().time()
         counts, self._counts = self._counts, Counter()
         try:
             if counts:
                 await asyncio.to_thread(self._inbox.count, counts, self._now())
             else:
                 await asyncio.to_thread(self._inbox.ask)
-        except StationmasterError as error:
-            self.trouble = error
+        except Exception as error:  # noqa: BLE001 - whatever it is, deliveries must still be answered
+            self.trouble = _named(error)
             self._counts.update(counts)
         else:
             self.trouble = None
+
+
+def _named(error: Exception) -> StationmasterError:
+    return error if isinstance(error, StationmasterError) else InboxBusyError(f"the inbox failed: {error}")

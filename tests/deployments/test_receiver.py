@@ -236,7 +236,8 @@ def test_an_inbox_that_cannot_be_written_acknowledges_nothing(
         raise LedgerFullError("no space left for the ledger at postgresql://db.internal/x")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Inbox, "accept", full)
+        for name in ("accept", "count", "ask"):
+            broken.setattr(Inbox, name, full)
         answer = receiver.hub(body_of(merged()))
         assert "db.internal" not in receiver.refused(answer, 503, "inbox_busy")
         assert int(answer.headers["retry-after"]) > 0
