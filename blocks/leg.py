@@ -146,14 +146,6 @@ class Leg:
         )  # fmt: skip
         return self.tools.ledger.observe(draft, self.tools.now(), self.lease)
 
-    def starter(self) -> str:
-        """Who started the release first; a later leg started by somebody else does not change it."""
-        first = next(entry for entry in self.tools.ledger.entries(self.release) if entry.step == "started")
-        personal = self.tools.ledger.personal(first)
-        if not personal:
-            raise RefusedError(f"who started {self.release} was erased", hint="start a new release")
-        return str(personal["starter"])
-
     def folder(self, name: str) -> Path:
         """A folder of this release for logs and guests' homes."""
         path = self.tools.work / self.release / name

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-WIDTH, BOX, TALL, STEP, ROW = 1056, 124, 44, 142, 72
+WIDTH, BOX, TALL, STEP, ROW = 1074, 138, 44, 155, 72
+MIDDLE = BOX // 2
 Box = tuple[str, str]  # an act, and what it is about
 
 ROWS: tuple[tuple[str, tuple[Box, ...]], ...] = (
     (
         "build",
         (
+            ("require_confirmation", "who wants it?"),
             ("cut", "commit, changes"),
             ("refuse_held", "was it rolled back?"),
             ("require_fragment", "is it written down?"),
@@ -56,7 +58,7 @@ BACK: tuple[Box, ...] = (("route_back", "on a breach, at once"), ("rollback", "d
 END: tuple[Box, ...] = (("close", "ask every process"), ("update_brief", "released"))
 
 STYLE = """<style>
-text{text-anchor:middle;font:600 11.5px system-ui,sans-serif;fill:#16324f}
+text{text-anchor:middle;font:600 11px system-ui,sans-serif;fill:#16324f}
 .s{font-size:11px;font-weight:400;fill:#4a6076} .l{text-anchor:start;font-size:12px;font-weight:400;fill:#4a6076}
 .b{fill:#eaf2fb;stroke:#2f6fad} .v{fill:#eaf7ee;stroke:#2e8b57} .r{fill:#fdeeee;stroke:#b04343}
 .w{fill:none;stroke:#2e8b57;stroke-dasharray:5 4}
@@ -92,7 +94,7 @@ def _row(boxes: tuple[Box, ...], x: int, y: int, kind: str) -> Iterator[str]:
         left = x + STEP * number
         yield (
             f'<g transform="translate({left},{y})"><rect class="{kind}" width="{BOX}" height="{TALL}" rx="6"/>'
-            f'<text x="62" y="18">{act}</text><text class="s" x="62" y="34">{about}</text></g>'
+            f'<text x="{MIDDLE}" y="18">{act}</text><text class="s" x="{MIDDLE}" y="34">{about}</text></g>'
         )
         if number:
             yield f'<path class="a" d="M{left - STEP + BOX} {y + 22} H{left - 1}"/>'
@@ -116,7 +118,7 @@ def _wave(y: int) -> Iterator[str]:
     yield f'<path class="a" d="M{110 + STEP * 2 + BOX} {second + 22} h18"/>'
     yield f'<text class="l" x="{110 + STEP * 3 + 12}" y="{second + 26}">the next wave</text>'
     yield from _row(BACK, 110 + STEP * 4, second, "r")
-    yield f'<path class="a" d="M172 {second + 44} v10 H{110 + STEP * 4 + 62} V{second + 45}"/>'
+    yield f'<path class="a" d="M{110 + MIDDLE} {second + 44} v10 H{110 + STEP * 4 + MIDDLE} V{second + 45}"/>'
 
 
 if __name__ == "__main__":

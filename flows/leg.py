@@ -55,8 +55,7 @@ def conduct(tools: Toolbox, request: ReleaseRequest, holder: str, runbook: Calla
             return _going_back(leg)
         if stage in CLOSED:
             return Completed(message=f"{request.id} is over already")
-        _must_be_the_same(request, known)
-        if not known:
+        if not _begun(request, known):
             tools.signer.people().starter(request.starter)
         leg.observe("started", request.model_dump(exclude={"id", "starter"}), starter=request.starter)
         return _run(leg, runbook, lambda: _through(leg))
@@ -134,9 +133,10 @@ def _back(leg: Leg) -> State[None]:
     return Completed(name=BACK[ended[-1].step], message=sentence(ended[-1]))
 
 
-def _must_be_the_same(request: ReleaseRequest, known: list[Entry]) -> None:
+def _begun(request: ReleaseRequest, known: list[Entry]) -> bool:
+    """Whether there was a leg before; one of something else may not be gone on with."""
     first = next((entry.fact for entry in known if entry.step == "started"), None)
-    if known and first is None:
+    if first is None and any(entry.step != "confirmed" for entry in known):
         raise OtherReleaseError(
             f"{request.id} is the name of what ran before the first release", hint="give the release another name"
         )
@@ -146,6 +146,7 @@ def _must_be_the_same(request: ReleaseRequest, known: list[Entry]) -> None:
             f"not of {request.product} from {request.ref}",
             hint="give it another name, or start it as it was",
         )
+    return first is not None
 
 
 def _run(leg: Leg, runbook: Callable[[Leg], None], done: Callable[[], State[None]]) -> State[None]:

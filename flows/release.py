@@ -26,6 +26,7 @@ from stationmaster.tasks.calendar import require_unfrozen, require_window
 from stationmaster.tasks.canary import watch
 from stationmaster.tasks.checks import run_checks
 from stationmaster.tasks.close import close, promote
+from stationmaster.tasks.confirmation import require_confirmation
 from stationmaster.tasks.cut import cut
 from stationmaster.tasks.deploy import deploy, publish_flags, shift
 from stationmaster.tasks.hold import refuse_held
@@ -51,6 +52,7 @@ def release(request: ReleaseRequest) -> State[None]:
 
 
 def runbook(leg: Leg) -> None:
+    require_confirmation(leg)
     this = cut(leg)
     refuse_held(leg, this)
     require_fragment(leg, this)

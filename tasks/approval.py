@@ -1,5 +1,6 @@
 """The approval gate: enough people other than the starter signed for this artifact."""
 
+from stationmaster.blocks.confirmation import starter_of
 from stationmaster.blocks.leg import Leg
 from stationmaster.domain.approval import Decision, decide
 from stationmaster.domain.artifact import Artifact, Cut
@@ -31,7 +32,7 @@ def require_approval(leg: Leg, cut: Cut, artifact: Artifact) -> None:
     decision = decide(
         required=cut.product.approvals["deploy"],
         approvers=leg.tools.signer.people(),
-        starter=leg.starter(),
+        starter=starter_of(leg.tools.ledger, leg.release),
         envelopes=[entry.fact["envelope"] for entry in given],
         release=leg.release,
         digest=artifact.digest,

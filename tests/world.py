@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import State
 from pydantic import SecretStr
 
 from stationmaster.blocks.artifact_store import DirectoryStore
+from stationmaster.blocks.confirmation import confirm
 from stationmaster.blocks.flag_store import FileFlags
 from stationmaster.blocks.leg import Leg, on_duty
 from stationmaster.blocks.settings import ProductSecrets
@@ -172,6 +173,7 @@ class World:
         """One run of the flow `release`, by a process of its own: a leg, and the way back if it comes to that."""
         self.legs += 1
         request = ReleaseRequest(id=release, product="shop", ref=ref, starter=starter)
+        confirm(self.ledger, request, "command line", self.clock.now())
         ended = conduct(self.tools, request, f"test {self.legs}", runbook)
         if ended.name == GOING_BACK:
             return went_back(go_back(self.tools, order_of(self.tools, request), f"test {self.legs}", undo))
@@ -221,8 +223,8 @@ class World:
         return next(entry for entry in reversed(self.ledger.entries(release)) if entry.step == step)
 
     def facts(self, release: str = "r2") -> list[tuple[str, str]]:
-        """What was recorded, observations aside, in order."""
-        return [each for each in self.steps(release) if each[0] not in OBSERVED]
+        """What the release recorded, observations and its confirmation aside, in order."""
+        return [each for each in self.steps(release) if each[0] not in {*OBSERVED, "confirmed"}]
 
     def tenants(self) -> dict[str, str]:
         """What each tenant is served."""
@@ -264,6 +266,7 @@ class World:
     def leg(self, release: str = "r2", ref: str = "v2") -> Iterator[Leg]:
         """A leg in the hands of a test that calls acts by themselves."""
         request = ReleaseRequest(id=release, product="shop", ref=ref, starter="ana")
+        confirm(self.ledger, request, "command line", self.clock.now())
         with on_duty(self.tools, request, "test") as leg:
             leg.observe("started", request.model_dump(exclude={"id", "starter"}), starter="ana")
             yield leg

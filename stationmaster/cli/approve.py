@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stationmaster.blocks.confirmation import starter_of
 from stationmaster.blocks.signer import load_person_key, public_key_id, sign_with
 from stationmaster.cli import lookup
 from stationmaster.cli.options import Flag
@@ -103,7 +104,7 @@ def _decide(ledger: "Ledger", release: str, product: str, digest: str) -> Decisi
     return decide(
         required=_policy(entries, product).approvals["deploy"],
         approvers=recall("signer", product).people(),
-        starter=_starter(ledger, entries),
+        starter=starter_of(ledger, release),
         envelopes=[entry.fact["envelope"] for entry in entries if entry.step == "approval"],
         release=release,
         digest=digest,
@@ -116,10 +117,3 @@ def _policy(entries: list[Entry], product: str) -> Product:
     source = recall("source", product)
     source.resolve(commit)
     return read(Product, source.read(commit, "stationmaster.yaml"), "stationmaster.yaml").value
-
-
-def _starter(ledger: "Ledger", entries: list[Entry]) -> str:
-    personal = ledger.personal(next(entry for entry in entries if entry.step == "started")) or {}
-    if "starter" not in personal:
-        raise RefusedError("who started the release was erased", hint="start a new release")
-    return str(personal["starter"])

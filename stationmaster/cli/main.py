@@ -28,6 +28,9 @@ app.command(
 )
 app.command("stationmaster.cli.stack:up", name="up", help="Start PostgreSQL, Prefect and a worker; leave them running.")
 app.command("stationmaster.cli.stack:down", name="down", help="End everything that up or demo started.")
+app.command(
+    "stationmaster.cli.register:register", name="register", help="Tell the Prefect server every flow with its form."
+)
 app.command("stationmaster.cli.watchdog:watchdog", name="watchdog", help="Start again what died, wake what waits.")
 app.command("stationmaster.cli.doctor:doctor", name="doctor", help="Say what is missing here; change nothing.")
 app.command("stationmaster.cli.schema:schema", name="schema", help="JSON Schema of the files, and the table of stages.")

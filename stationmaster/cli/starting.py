@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from stationmaster.blocks.confirmation import confirm
 from stationmaster.blocks.toolbox import PrefectAwayError
 from stationmaster.blocks.workers import worker_of
 from stationmaster.cli import lookup
@@ -62,9 +63,10 @@ def submit(release: str | None, *, product: str | None, ref: str | None, starter
     with open_ledger(home) as ledger:
         request = _request(ledger, release, product=product, home=home, ref=ref, starter=starter)
         held, worker = lookup.worker(ledger, request.id), worker_of(ledger, request.id, now())
+        if held is None:
+            _must_know_a_server()
+            confirm(ledger, request, "command line", now())
         known = ledger.entries(request.id)  # read last: what a leg leaves is there before its lease ends
-    with contextlib.suppress(NoStackError):  # then a server elsewhere; the person's own Prefect settings say where
-        descriptor.load().connect()
     try:
         run = _follow(held) if held else _go_on(request, worker, known)
     except StationmasterError:
@@ -74,6 +76,15 @@ def submit(release: str | None, *, product: str | None, ref: str | None, starter
             f"the Prefect server does not take the release: {type(error).__name__}: {error}", hint="stationmaster up"
         ) from error
     return request, Run(request, run.id, run.url, known[-1].index if known else -1)
+
+
+def _must_know_a_server() -> None:
+    """Return when there is one to ask, so that nothing is recorded of what nobody will do."""
+    from stationmaster.deployments.flow_runs import connected  # noqa: PLC0415 - imports prefect
+
+    with contextlib.suppress(NoStackError):  # then a server elsewhere; the person's own Prefect settings say where
+        descriptor.load().connect()
+    connected()
 
 
 def _go_on(request: ReleaseRequest, worker: "Worker", known: "list[Entry]") -> "Submitted":
@@ -121,7 +132,10 @@ def _request(
 
 
 def _continued(ledger: "Ledger", release: str, product: str | None, ref: str | None, starter: str) -> ReleaseRequest:
-    started = next(entry for entry in ledger.entries(release) if entry.step == "started").fact
+    asked = next((one for one in ledger.entries(release) if one.step in {"started", "confirmed"}), None)
+    if asked is None:
+        raise UnknownReleaseError(release, hint="it is the name of what ran before the first release")
+    started = {name: asked.fact[name] for name in ("product", "ref", "kind")}
     for name, given in (("ref", ref), ("product", product)):
         if given not in (None, started[name]):
             raise InputError(

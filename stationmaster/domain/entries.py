@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STEPS: dict[str, str] = {
     # step: what its fact says. The subject is the release where the sentence names no other.
+    "confirmed": "somebody known wants the release: product, ref, kind, assurance; personal: who, the starter",
     "started": "a leg of the release began: product, kind, version, ref; personal: starter",
     "cut": "the commit was chosen: commit, version, previous, changes",
     "built": "the one artifact was published: digest, size, name",

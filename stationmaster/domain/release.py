@@ -20,7 +20,7 @@ _APPROVE = "stationmaster approve {id} --key FILE"
 _COMMANDS: dict[Awaited, str] = {
     "window": _START,
     "approval": _APPROVE,
-    "confirm_start": _APPROVE,
+    "confirm_start": _START,
     "soak": _START,
     "notice": _START,
     "person": _START,
@@ -35,7 +35,8 @@ _ON_HOLD = ("{id} was rolled back, and its changes are on hold: no release may c
 
 # What may end a wait, by the step that records it.
 ANSWERS: dict[str, frozenset[str]] = {
-    "approval": frozenset({"approval", "confirm_start"}),
+    "confirmed": frozenset({"confirm_start"}),
+    "approval": frozenset({"approval"}),
     "resumed": frozenset({"person"}),
 }
 
@@ -96,14 +97,15 @@ def status(release: str, entries: list[Entry], running: dict[str, Entry]) -> Sta
     Raises UnknownReleaseError and UnfitEntryError.
     """
     last = {entry.step: entry for entry in entries}
-    if "started" not in last:
+    asked = last.get("started") or last.get("confirmed")
+    if asked is None:
         raise UnknownReleaseError(release)
-    started, stage = last["started"].fact, fold(entries)
+    stage = fold(entries)
     trouble = None if stage in CLOSED and in_force(entries) != "rollback" else _trouble(entries)
     return Status(
         id=release,
-        version=_fact(last, "cut").get("version") or started.get("version"),
-        kind=started["kind"],
+        version=_fact(last, "cut").get("version") or asked.fact.get("version"),
+        kind=asked.fact["kind"],
         stage=stage,
         waiting_for=_awaited(stage, trouble),
         until=_fact(last, "waiting").get("until") if trouble and trouble.step == "waiting" else None,

@@ -49,7 +49,7 @@ REACHED = "reached"  # target of an edge: the furthest stage of the way to which
 SAME = "same"  # target of an edge: the stage stays
 _LEGS = WAY_STAGES  # a leg works in these
 _EVENTS = frozenset(STEPS) - OF_NO_RELEASE
-_ANY_TIME = frozenset({"approval", "adopted", "paused", "resumed", "lifted", "told"})
+_ANY_TIME = frozenset({"confirmed", "approval", "adopted", "paused", "resumed", "lifted", "told"})
 _BACK = frozenset({"rollback", "rolled_back", "restored", "contained"})
 _OF_A_LEG = frozenset({"started", "waiting", "failed"})
 
@@ -133,6 +133,7 @@ EDGES: tuple[Edge, ...] = (
     Edge(("held",), "restored", "rolled_back", "task end_rollback, of the same: nobody is on it any more"),
     Edge(("rolling_back",), "lifted", "held", "a person, `release resume`: the way back is blocked, and given up"),
     # -- what may come at any time
+    Edge(STAGES, "confirmed", "same", "a person, `release start`; the flow of a train"),
     Edge(STAGES, "approval", "same", "a person, `approve`; whether it counts is decided by task approve"),
     Edge(STAGES, "adopted", "same", "a look at what a tenant runs; says nothing about the release"),
     Edge(STAGES, "paused", "same", "a person, `release pause`; no act begins until resumed"),

@@ -6,6 +6,7 @@ from typing import Any
 from stationmaster.domain.entries import Entry
 
 _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
+    "confirmed": lambda _e, f: f"{f['product']} from {f['ref']} is wanted, confirmed by {f['assurance']}",
     "started": lambda _e, f: f"started from {f['ref']}",
     "cut": lambda _e, f: f"cut {f['version']} at {f['commit'][:12]}, {_count(f['changes'], 'change')} aboard",
     "built": lambda _e, f: f"built once in {f['seconds']:.1f} s: {f['digest'][:19]}…, {f['size']:,} bytes",

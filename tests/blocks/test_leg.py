@@ -13,7 +13,7 @@ from stationmaster.blocks import leg as module
 from stationmaster.blocks.leg import ReleaseAbortedError, on_duty
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.entries import Draft
-from stationmaster.domain.errors import OutsideError, RefusedError
+from stationmaster.domain.errors import OutsideError
 from stationmaster.domain.request import ReleaseRequest
 from stationmaster.ledger.faults import LedgerUnreachableError
 from stationmaster.ledger.leases import LeaseHeldError, LeaseLostError
@@ -162,20 +162,6 @@ def test_an_abort_stops_the_next_act_but_lets_the_running_one_say_what_it_did(to
             leg.recorded("tested", {})
     assert caught.value.hint
     assert [entry.step for entry in tools.ledger.entries("r1")] == ["aborted", "built"]
-
-
-def test_the_starter_is_who_started_it_first(tools: Toolbox) -> None:
-    for name in ("ana", "ben"):
-        with on_duty(tools, REQUEST, name) as leg:
-            leg.observe("started", {"ref": "main"}, starter=name)
-            assert leg.starter() == "ana"
-
-
-def test_a_starter_that_was_erased_is_said(tools: Toolbox) -> None:
-    with on_duty(tools, REQUEST, "one") as leg:
-        leg.observe("started", {"ref": "main"})
-        with pytest.raises(RefusedError, match="who started r1 was erased"):
-            leg.starter()
 
 
 # Folders

@@ -29,6 +29,10 @@ TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
     "approval": (64 * "e", {}, "a signature by key eeeeeeeeeeeeeeee…"),
     "approved": ("r2", {"roles": ["qa", "security"]}, "approved by qa and security"),
     "briefed": ("r2", {"channel": "#releases", "ts": "1"}, "support brief posted in #releases"),
+    "confirmed": (
+        "r2", {"product": "shop", "ref": "main", "assurance": "command line"},
+        "shop from main is wanted, confirmed by command line",
+    ),
     "expanding": ("cloud", {"before": []}, "database cloud is being expanded from empty"),
     "expanded": ("cloud", {"before": ["r1"], "after": ["r2"]}, "database cloud expanded from r1 to r2"),
     "deployed": ("acme", RUNS, "acme → 2.0.0 (cloud b)"),

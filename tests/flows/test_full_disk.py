@@ -26,7 +26,7 @@ GREEDY = "mkdir dist; head -c 3000000 /dev/zero > dist/debug || exit 2; sed"
 
 @pytest.fixture
 def disk() -> Iterator[Disk]:
-    with small_disk(4) as mounted:
+    with small_disk(6) as mounted:
         yield mounted
 
 

@@ -30,6 +30,7 @@ WAY_BACK = (
     *TRAIL[: TRAIL.index(("verdict", "pilot")) + 1], ("rollback", "r2"), ("rolled_back", "acme"), ("started", "r2"),
     ("restored", "r2"), ("told", "r2"),
 )  # fmt: skip
+BY_PEOPLE = {"approval", "confirmed"}
 FACTS = Counter(each for each in TRAIL if each[0] not in OBSERVED)
 DONE = Counter(
     [
@@ -52,7 +53,7 @@ def effects(world: World) -> dict[str, Any]:
         "target": Counter(world.target.did),
         "messages": world.chat.texts(),
         "flags": (world.root / "flags.json").exists(),
-        "facts": Counter(each for each in world.facts() if each[0] != "approval"),
+        "facts": Counter(each for each in world.facts() if each[0] not in BY_PEOPLE),
         "tenants": world.tenants(),
         "stage": world.status().stage,
     }
@@ -126,7 +127,7 @@ def write(number: int, when: str) -> Callable[[str, str, tuple[Any, ...]], bool]
 
 def test_the_trail_of_an_undisturbed_release(world: World) -> None:
     assert finish(world) == 0
-    assert tuple(each for each in world.steps() if each[0] != "approval") == TRAIL
+    assert tuple(each for each in world.steps() if each[0] not in BY_PEOPLE) == TRAIL
     assert effects(world) == EXPECTED
 
 
@@ -148,7 +149,7 @@ def bad_pilot(world: World) -> World:
 
 def test_the_trail_of_an_undisturbed_way_back(world: World) -> None:
     assert finish(bad_pilot(world)) == 0
-    assert tuple(each for each in world.steps() if each[0] != "approval") == WAY_BACK
+    assert tuple(each for each in world.steps() if each[0] not in BY_PEOPLE) == WAY_BACK
     assert effects(world) == EXPECTED_BACK
 
 

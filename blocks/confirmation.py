@@ -1,0 +1,44 @@
+"""Who asked for a release. The Prefect UI knows no users, so what is typed into its form says nothing of that: a start
+counts when somebody who can write to the ledger confirmed it, and that one is the starter.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from stationmaster.domain.entries import Draft, Entry
+from stationmaster.domain.errors import RefusedError
+from stationmaster.domain.request import ReleaseRequest
+from stationmaster.ledger.store import Ledger
+
+Assurance = Literal["command line", "service"]
+
+
+class StarterErasedError(RefusedError):
+    """Nobody can tell any more who must not approve."""
+
+    code = "starter_erased"
+
+
+def confirm(ledger: Ledger, request: ReleaseRequest, assurance: Assurance, at: datetime) -> Entry:
+    """Record that the request's starter wants this release; the first who did so stays the starter."""
+    fact = {"product": request.product, "ref": request.ref, "kind": request.kind, "assurance": assurance}
+    draft = Draft(release=request.id, step="confirmed", fact=fact, personal={"who": request.starter})
+    return ledger.append(draft, at)
+
+
+def confirmation(ledger: Ledger, release: str) -> Entry | None:
+    """The entry with which the start was confirmed, if it was."""
+    return next(iter(ledger.about(release, ["confirmed"])), None)
+
+
+def starter_of(ledger: Ledger, release: str) -> str:
+    """Who wants the release: the one who confirmed its start.
+
+    Raises:
+        StarterErasedError: that was erased, or nobody did.
+    """
+    entry = confirmation(ledger, release)
+    personal = ledger.personal(entry) if entry else None
+    if not personal:
+        raise StarterErasedError(f"who started {release} is not known any more", hint="start a new release")
+    return str(personal["who"])

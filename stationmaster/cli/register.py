@@ -1,0 +1,59 @@
+"""`register`: what `up` does for its own server, for any other."""
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from stationmaster.cli.options import Flag
+from stationmaster.cli.output import answer, say
+from stationmaster.domain.errors import InputError, StationmasterError
+
+if TYPE_CHECKING:
+    from stationmaster.blocks.chat import SlackChat
+
+
+def register(*, product: str | None = None, json: Flag = False) -> None:
+    """Tell the Prefect server every flow with its form, the work pool and the types of blocks. Safe to repeat.
+
+    The server is the one that PREFECT_API_URL or your Prefect profile names, else the one that `stationmaster up`
+    brought up here. What people changed in the UI of a work pool is kept.
+
+    Parameters
+    ----------
+    product
+        The product whose channel is told when a flow run crashes or nobody begins it; the only one known here.
+    json
+        One object on standard output.
+    """
+    from stationmaster.blocks.toolbox import PrefectAwayError  # noqa: PLC0415 - imports the ledger
+    from stationmaster.deployments import registration  # noqa: PLC0415 - imports prefect, which costs seconds
+    from stationmaster.deployments.alerts import alert  # noqa: PLC0415
+    from stationmaster.deployments.flow_runs import connected  # noqa: PLC0415
+
+    try:
+        with connected() as client:
+            url = str(client.api_url).rstrip("/").removesuffix("/api")
+        deployments = registration.register()
+        chat = _chat(product)
+        alerts = alert(*chat) if chat else []
+    except StationmasterError:
+        raise
+    except Exception as error:
+        raise PrefectAwayError(
+            f"the Prefect server does not take the deployments: {type(error).__name__}: {error}",
+            hint="stationmaster up, or see PREFECT_API_URL and PREFECT_API_AUTH_STRING",
+        ) from error
+    if not alerts:
+        say("no product's channel is known here, so nobody is told of crashed and late runs")
+    text = "\n".join([*(f"{name}  {url}/deployments" for name in deployments), *alerts])
+    answer({"server": url, "deployments": deployments, "alerts": alerts}, as_json=json, text=text)
+
+
+def _chat(product: str | None) -> "tuple[str, SlackChat] | None":
+    """Whose channel is told, and how it is reached; nobody's when none was named and not exactly one is known."""
+    from stationmaster.blocks.toolbox import only_product, recall  # noqa: PLC0415
+
+    name = product
+    if name is None:
+        with suppress(InputError):
+            name = only_product()
+    return (name, recall("chat", name)) if name else None
