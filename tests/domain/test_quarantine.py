@@ -85,7 +85,7 @@ def test_each_quarantined_test_is_told_with_its_outcome() -> None:
 
 
 def test_many_failing_tests_are_counted_and_a_name_written_wrongly_is_found() -> None:
-    many = told(**{f"case{number}": "failed" for number in range(9)})
+    many = Results({f"t.case{number}": "failed" for number in range(9)})
     assert judge([], many, 1, DAY).reasons[-1] == "4 more tests failed"
     (reason,) = judge([held("t.test_totl")], told(test_total="failed"), 1, DAY).reasons
     assert reason == "t.test_total failed; is it the quarantined 't.test_totl'?"
