@@ -20,6 +20,7 @@ from stationmaster.domain.errors import InputError, nearest
 
 _OUTSIDE = (OSError, SourceUnreachableError, space.NoSpaceError)
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_REVERTERS = "--format=%x00%H%n%B"
 _REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{40,64})\b", re.MULTILINE)
 _PEOPLE = "%an <%ae>%x00%cn <%ce>%x00%(trailers:key=Co-authored-by,valueonly,unfold,separator=%x1f)"
 _LOG = f"--format=%H%x00%ct%x00%s%x00{_PEOPLE}"
@@ -78,9 +79,21 @@ class GitRepository(BaseModel):
         return tuple(_change(line)[0] for line in listed.split("\n") if line)
 
     def reverts(self, since: tuple[str, ...], until: str) -> frozenset[str]:
-        """Commits that a commit in `until` and in none of `since` takes back, by the words that git itself writes."""
-        said = self._git.text("log", "--format=%B", until, *(f"^{one}" for one in since))
-        return frozenset(_REVERTS.findall(said))
+        """Commits that a commit in `until` and in none of `since` takes back, by the words that git itself writes. With
+        a merge goes what it merged; a revert that is itself reverted takes nothing back.
+        """
+        listed = self._git.text("log", "--topo-order", _REVERTERS, until, *(f"^{one}" for one in since))
+        back: set[str] = set()
+        for commit, _, message in (entry.partition("\n") for entry in listed.split("\0") if entry.strip()):
+            if commit not in back:
+                back.update(one for said in _REVERTS.findall(message) for one in self._with_merged(said))
+        return frozenset(back)
+
+    def _with_merged(self, commit: str) -> list[str]:
+        """The commit, and what came with it where it is a merge."""
+        if self._commit(f"{commit}^2") is None:
+            return [commit]
+        return self._git.text("rev-list", commit, f"^{commit}^1").split()
 
     def added(self, since: tuple[str, ...], until: str, folder: str) -> tuple[str, ...]:
         """Files under `folder` that exist at `until` and at none of `since`."""

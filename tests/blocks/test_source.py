@@ -327,3 +327,35 @@ def test_an_export_never_mixes_with_what_is_there(code: Repository, source: GitR
     source.export(commit, tmp_path / "export")
     with pytest.raises(FileExistsError):
         source.export(commit, tmp_path / "export")
+
+
+# What is taken back
+
+
+def test_what_a_revert_takes_back_stands_again_when_that_is_reverted(code: Repository, source: GitRepository) -> None:
+    first, bad = code.commit(files={"f": "1"}), code.commit(files={"f": "2"})
+    assert source.reverts((first,), source.resolve("main").commit) == frozenset()
+    code.git("revert", "--no-edit", bad)
+    revert = source.resolve("main").commit
+    assert source.reverts((first,), revert) == {bad}
+    code.git("revert", "--no-edit", revert)
+    assert source.reverts((first,), source.resolve("main").commit) == {revert}
+
+
+def test_with_a_merge_goes_what_it_merged(code: Repository, source: GitRepository) -> None:
+    first = code.commit(files={"f": "1"})
+    code.git("switch", "--quiet", "-c", "topic")
+    inner = {code.commit(files={"g": "1"}), code.commit(files={"h": "1"})}
+    code.git("switch", "--quiet", "main")
+    code.git("merge", "--quiet", "--no-ff", "-m", "Merge topic", "topic")
+    merge = source.resolve("main").commit
+    code.git("revert", "--no-edit", "-m", "1", merge)
+    assert source.reverts((first,), source.resolve("main").commit) == {merge, *inner}
+    code.git("revert", "--no-edit", "HEAD")
+    assert not source.reverts((first,), source.resolve("main").commit) & {merge, *inner}
+
+
+def test_a_revert_of_what_no_commit_has_names_it_all_the_same(code: Repository, source: GitRepository) -> None:
+    first, gone = code.commit(), "ab" * 20
+    code.commit(f"Revert\n\nThis reverts commit {gone}.")
+    assert source.reverts((first,), source.resolve("main").commit) == {gone}
