@@ -16,6 +16,7 @@ from stationmaster.blocks.hosting import (
     CodeHostUnavailableError,
     Review,
 )
+from tests.blocks.code_host_server import Answer, Server, serving
 
 TOKEN = "hunter2-token"
 SHA, HEAD = 40 * "a", 40 * "b"
