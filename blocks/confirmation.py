@@ -21,7 +21,7 @@ class StarterErasedError(RefusedError):
 
 def confirm(ledger: Ledger, request: ReleaseRequest, assurance: Assurance, at: datetime) -> Entry:
     """Record that the request's starter wants this release; the first who did so stays the starter."""
-    fact = {"product": request.product, "ref": request.ref, "kind": request.kind, "assurance": assurance}
+    fact = {**request.asked(), "assurance": assurance}
     draft = Draft(release=request.id, step="confirmed", fact=fact, personal={"who": request.starter})
     return ledger.append(draft, at)
 

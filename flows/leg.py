@@ -57,7 +57,7 @@ def conduct(tools: Toolbox, request: ReleaseRequest, holder: str, runbook: Calla
             return Completed(message=f"{request.id} is over already")
         if not _begun(request, known):
             tools.signer.people().starter(request.starter)
-        leg.observe("started", request.model_dump(exclude={"id", "starter"}), starter=request.starter)
+        leg.observe("started", request.asked(), starter=request.starter)
         return _run(leg, runbook, lambda: _through(leg))
 
 
@@ -73,7 +73,7 @@ def go_back(tools: Toolbox, request: RollbackRequest, holder: str, undo: Callabl
         if in_force(tools.ledger.entries(request.release)) != "rollback":
             farewell(leg)
             return _back(leg)  # somebody else was faster
-        leg.observe("started", leg.request.model_dump(exclude={"id", "starter"}), starter=request.starter)
+        leg.observe("started", leg.request.asked(), starter=request.starter)
         return _run(leg, lambda leg: _carry_out(leg, undo), lambda: _back(leg))
 
 

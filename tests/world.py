@@ -268,7 +268,7 @@ class World:
         request = ReleaseRequest(id=release, product="shop", ref=ref, starter="ana")
         confirm(self.ledger, request, "command line", self.clock.now())
         with on_duty(self.tools, request, "test") as leg:
-            leg.observe("started", request.model_dump(exclude={"id", "starter"}), starter="ana")
+            leg.observe("started", request.asked(), starter="ana")
             yield leg
 
 

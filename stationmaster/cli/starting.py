@@ -135,7 +135,7 @@ def _continued(ledger: "Ledger", release: str, product: str | None, ref: str | N
     asked = next((one for one in ledger.entries(release) if one.step in {"started", "confirmed"}), None)
     if asked is None:
         raise UnknownReleaseError(release, hint="it is the name of what ran before the first release")
-    started = {name: asked.fact[name] for name in ("product", "ref", "kind")}
+    started = {name: value for name, value in asked.fact.items() if name != "assurance"}
     for name, given in (("ref", ref), ("product", product)):
         if given not in (None, started[name]):
             raise InputError(

@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stationmaster.domain.duration import Seconds
+from stationmaster.domain.hotfix import Hotfix
 from stationmaster.domain.quarantine import Quarantined, plain
 from stationmaster.domain.tenants import Id
+from stationmaster.domain.train import Train
 
 Command = Annotated[
     tuple[str, ...],
@@ -169,6 +171,14 @@ class Product(Part):
     changes: str = Field(default="changes", description="The folder of change fragments.")
     flags: str | None = Field(default=None, description="The flagd file that is published at deploy.")
     support: Support = Support()
+    train: Train | None = Field(default=None, description="When release trains leave; none when it is not given.")
+    hotfix: Hotfix = Field(default=Hotfix(), description="Which branches are hotfixes, and what a hotfix owes.")
+
+    @model_validator(mode="after")
+    def _trains_are_no_hotfixes(self) -> "Product":
+        if self.train and self.hotfix.version(self.train.branch):
+            raise ValueError(f"train.branch {self.train.branch!r} is a hotfix branch")
+        return self
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Product":

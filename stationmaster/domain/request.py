@@ -1,12 +1,13 @@
 """What a person, a train or a webhook asks for when a release is started. It is the flow's parameter form."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from stationmaster.domain.entries import FREEZE
 from stationmaster.domain.tenants import Id
 
+Kind = Literal["manual", "train", "hotfix"]
 Scope = Literal["tenant", "instance", "release"]
 
 
@@ -24,17 +25,40 @@ class ReleaseRequest(BaseModel):
         default="main", title="Branch, tag or commit", min_length=1,
         description="The release is cut from the commit that this names now.", examples=["main", "v1.2.0"],
     )  # fmt: skip
-    kind: Literal["manual"] = Field(default="manual", title="Kind", description="Who or what asks for the release.")
+    kind: Kind = Field(
+        default="manual", title="Kind",
+        description=(
+            "manual: a person asks for it. hotfix: cut from a branch hotfix/VERSION of what runs, with approvals of its "
+            "own; no gate is skipped. train: set by the flow of the train."
+        ),
+    )  # fmt: skip
+    departs: AwareDatetime | None = Field(
+        default=None, title="Not before",
+        description="Production is not touched before this instant. A train sets its departure.",
+        examples=["2026-11-24T09:00:00Z"],
+    )  # fmt: skip
     starter: str = Field(
         title="Started by", min_length=1, description="Your id, e-mail address or handle. Who starts cannot approve.",
         examples=["ana"],
     )  # fmt: skip
+
+    def asked(self) -> dict[str, Any]:
+        """What is asked for, as the ledger keeps it: plain data, without who asks."""
+        return self.model_dump(mode="json", exclude={"id", "starter"}, exclude_none=True)
 
     @model_validator(mode="after")
     def _no_word_of_the_ledger(self) -> Self:
         if self.id == FREEZE:
             raise ValueError(f"{FREEZE!r} is a word of the ledger's own")
         return self
+
+
+class TrainRequest(BaseModel):
+    """The next release train of one product."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    product: Id = Field(title="Product", description="The product's blocks carry this name.", examples=["orderdesk"])
 
 
 class RollbackRequest(BaseModel):
