@@ -1,0 +1,213 @@
+"""What a product's repository tells about the product. It reads files and changes none; what it cannot tell is None.
+
+Names and paths that would need quoting in a shell or in YAML are taken for not found: a person writes them better.
+"""
+
+import configparser
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from stationmaster.blocks.git import Git
+from stationmaster.domain.errors import InputError
+
+CI = Literal["github", "gitlab"]
+LOCKS = ("requirements.lock", "uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "requirements.txt")
+_NOT_OURS = {"node_modules", "build", "dist", "site-packages", "venv", "env"}
+_NO_PACKAGES = {"tests", "test", "docs", "migrations", "alembic", "scripts", "tools"}
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
+_SCP = re.compile(r"^(?:[^@/]+@)?(?P<host>[^:/]+):(?P<path>[^/].*)$")
+_EXPAND = re.compile(r"^branch_labels\b.*['\"]expand['\"]", re.MULTILINE)
+_DEEP = 4  # folders down from the root
+_LARGEST = 1 << 20  # bytes read of a file
+
+
+class NotARepositoryError(InputError):
+    """The folder is none in which a product's files can lie."""
+
+    code = "not_a_repository"
+
+
+@dataclass(frozen=True)
+class Alembic:
+    """Its script folder, its ini file, and what expand goes up to."""
+
+    scripts: str
+    ini: str | None
+    target: str
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Where a repository is hosted: `host` is the interface, None when the address does not tell."""
+
+    host: CI | None
+    server: str
+    repository: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found of a product."""
+
+    name: str
+    package: str | None
+    build: str | None
+    migrations: Alembic | None
+    tests: Literal["pytest", "unittest"] | None
+    lock: str | None
+    python: str
+    remotes: tuple[Remote, ...]
+
+    @property
+    def ci(self) -> CI | None:
+        """The host of the first remote that tells."""
+        return next((remote.host for remote in self.remotes if remote.host), None)
+
+
+def look(folder: Path) -> Found:
+    """What the repository with this root tells.
+
+    Raises:
+        NotARepositoryError: there is no such folder, or it lies inside a repository.
+    """
+    _must_be_a_root(folder)
+    project = _toml(folder / "pyproject.toml")
+    return Found(
+        name=_id(str(project.get("project", {}).get("name") or folder.resolve().name)),
+        package=_package(folder),
+        build="build.py" if (folder / "build.py").is_file() else None,
+        migrations=_alembic(folder),
+        tests=_tests(folder, project),
+        lock=next((name for name in LOCKS if (folder / name).is_file()), None),
+        python=_python(folder),
+        remotes=tuple(remotes(folder)),
+    )
+
+
+def _must_be_a_root(folder: Path) -> None:
+    if not folder.is_dir():
+        raise NotARepositoryError(f"there is no folder {folder}", hint="name the product's repository")
+    if not (folder / ".git").exists():
+        above = next((one for one in folder.resolve().parents if (one / ".git").exists()), None)
+        if above is not None:
+            raise NotARepositoryError(
+                f"{folder} lies inside the repository {above}", hint=f"the files lie in its root: give {above}"
+            )
+
+
+def _id(name: str) -> str:
+    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", letters.lower()).strip("-")[:63].strip("-") or "product"
+
+
+def _package(folder: Path) -> str | None:
+    """The one package, in `src` or in the root; None when there are several."""
+    for place in (folder / "src", folder):
+        names = [path.parent.name for path in sorted(place.glob("*/__init__.py"))]
+        names = [name for name in names if name not in _NO_PACKAGES and _PLAIN.fullmatch(name)]
+        if names:
+            return names[0] if len(names) == 1 else None
+    return None
+
+
+def _tests(folder: Path, project: dict[str, Any]) -> Literal["pytest", "unittest"] | None:
+    if not (folder / "tests").is_dir():
+        return None
+    named = [_text(folder / name) for name in ("pyproject.toml", "setup.cfg", "requirements.txt", *LOCKS[:2])]
+    wanted = "pytest" in project.get("tool", {}) or any(re.search(r"\bpytest\b", text) for text in named)
+    return "pytest" if wanted or any((folder / "tests").glob("**/conftest.py")) else "unittest"
+
+
+def _alembic(folder: Path) -> Alembic | None:
+    """By its ini file, else by the two files that every script folder has."""
+    for ini in _files(folder, "alembic.ini"):
+        scripts = _script_location(ini, folder)
+        if scripts is not None:
+            return Alembic(scripts, ini.relative_to(folder).as_posix(), _target(folder / scripts))
+    for mako in _files(folder, "script.py.mako"):
+        scripts = mako.parent.relative_to(folder).as_posix()
+        if (mako.parent / "env.py").is_file() and _PLAIN.fullmatch(scripts):
+            return Alembic(scripts, None, _target(folder / scripts))
+    return None
+
+
+def _script_location(ini: Path, folder: Path) -> str | None:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(_text(ini))
+        location = parser.get("alembic", "script_location").replace("%(here)s", str(ini.parent.resolve()))
+    except configparser.Error:
+        return None
+    path = folder.resolve() / location  # relative to where alembic is called, which is the root
+    if not (path / "env.py").is_file() or not path.is_relative_to(folder.resolve()):
+        return None
+    scripts = path.relative_to(folder.resolve()).as_posix()
+    return scripts if _PLAIN.fullmatch(scripts) else None
+
+
+def _target(scripts: Path) -> str:
+    """The branch `expand`, where the revisions have one; else all there is."""
+    expands = any(_EXPAND.search(_text(path)) for path in sorted(scripts.glob("versions/**/*.py")))
+    return "expand@head" if expands else "heads"
+
+
+def _files(folder: Path, name: str) -> Iterator[Path]:
+    """Files of that name, the highest first, not in what others wrote."""
+    for depth in range(_DEEP):
+        for path in sorted(folder.glob("*/" * depth + name)):
+            parts = path.relative_to(folder).parts[:-1]
+            if not any(part.startswith(".") or part in _NOT_OURS for part in parts) and path.is_file():
+                yield path
+
+
+def _python(folder: Path) -> str:
+    found = re.match(r"3\.\d+", _text(folder / ".python-version"))
+    return found[0] if found else "3.12"
+
+
+def remotes(folder: Path) -> Iterator[Remote]:
+    """Where the repository is hosted, `origin` first. Nothing when it is no repository, or has no remote."""
+    git = folder / ".git"
+    if git.is_file():  # a second work tree
+        git = folder / _text(git).removeprefix("gitdir:").strip()
+    told = (
+        Git(str(git), str(folder)).call(("config", "--get-regexp", r"^remote\..*\.url$"), {}) if git.is_dir() else None
+    )
+    lines = told.out.decode(errors="replace").splitlines() if told and told.code == 0 else []
+    for line in sorted(lines, key=lambda one: not one.startswith("remote.origin.url ")):
+        found = _remote(line.partition(" ")[2])
+        if found is not None:
+            yield found
+
+
+def _remote(address: str) -> Remote | None:
+    scp = _SCP.match(address) if "://" not in address else None
+    parts = urlsplit(address)
+    server, path = (scp["host"], scp["path"]) if scp else (parts.hostname, parts.path)
+    if not server or parts.scheme == "file":
+        return None
+    labels = server.lower().split(".")
+    host: CI | None = "github" if "github" in labels else "gitlab" if "gitlab" in labels else None
+    return Remote(host, server.lower(), path.strip("/").removesuffix(".git"))
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(_text(path))
+    except tomllib.TOMLDecodeError:
+        return {}
+
+
+def _text(path: Path) -> str:
+    """The beginning of a file; empty when there is none."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_LARGEST).decode(errors="replace")
+    except OSError:
+        return ""
