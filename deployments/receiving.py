@@ -11,6 +11,7 @@ from stationmaster.domain.errors import OutsideError
 from stationmaster.ledger.inbox import Inbox
 
 _DRAIN = 10  # seconds for what was begun, once it is told to end
+_BACKLOG = 2_048  # connections that wait for the server
 _TOGETHER = 2_000  # connections; more are answered 503
 
 
@@ -48,12 +49,21 @@ def serve(config: str, host: str, port: int, say: Callable[[str], None]) -> None
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    """Listening from here on: what comes before the server is ready waits in the backlog."""
+    """Listening from here on: what comes before the server is ready waits in the backlog. The protocol is named, since
+    asyncio switches Nagle's algorithm off only where it is, and each answer would wait 40 ms for the sender's kernel.
+    """
+    listener = None
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2_048)
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
+        if listener is not None:
+            listener.close()
         raise AddressUnusableError(
             f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}",
             hint="choose another with --host and --port; --port 0 takes a free one",
         ) from None
+    return listener

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack
@@ -18,6 +19,7 @@ from starlette.applications import Starlette
 from stationmaster.deployments.inbox_writer import InboxWriter
 from stationmaster.deployments.receiver import create_app
 from stationmaster.deployments.receiver_openapi import REFUSALS, document
+from stationmaster.deployments.receiving import AddressUnusableError, _listening
 from stationmaster.deployments.request_body import LONGEST, Bodies, BodyTooSlowError
 from stationmaster.domain.hooks import Hook
 from stationmaster.ledger.faults import LedgerFullError
@@ -395,3 +397,18 @@ def test_all_bodies_together_have_their_limit(app: Starlette) -> None:
         return done
 
     assert asyncio.run(crowd()) == [503, 503], "twelve hold 60 MiB, and there is no room for two more"
+
+
+def test_answers_do_not_wait_for_the_senders_kernel() -> None:
+    """asyncio sets TCP_NODELAY only on sockets whose protocol is named."""
+    with _listening("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
+@pytest.mark.parametrize("host", ["taken", "203.0.113.7"])
+def test_an_address_that_cannot_be_used_is_named_with_the_way_out(host: str) -> None:
+    with _listening("127.0.0.1", 0) as taken:
+        place, port = ("127.0.0.1", taken.getsockname()[1]) if host == "taken" else (host, 0)
+        with pytest.raises(AddressUnusableError, match=f"cannot listen on {place}:{port}: ") as caught:
+            _listening(place, port)
+    assert "--port" in str(caught.value.hint)
