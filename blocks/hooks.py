@@ -41,6 +41,7 @@ def secrets_of(receiver: Document[Receiver]) -> dict[str, SecretStr]:
 
     Raises:
         HookSecretError: one is missing, empty or no key; with the line that names it. None is repeated.
+        PrefectAwayError: a block is named and the server does not answer.
     """
     return {name: _secret(receiver, name, hook) for name, hook in receiver.value.hooks.items()}
 
@@ -49,10 +50,10 @@ def _secret(receiver: Document[Receiver], name: str, hook: Hook) -> SecretStr:
     if hook.secret is not None:
         return hook.secret  # was checked with the file
     if hook.secret_env is not None:
-        key, what, hint = "secret_env", f"the environment variable {hook.secret_env}", "set it for this process"
+        key, what, hint = "secret_env", f"environment variable {hook.secret_env}", "set it for this process"
         found = os.environ.get(hook.secret_env)
     else:
-        key, what = "secret_block", f"the Secret block {hook.secret_block!r}"
+        key, what = "secret_block", f"Secret block {hook.secret_block!r}"
         hint = "create it in the Prefect UI under Blocks, with text as its value"
         found = _from_block(str(hook.secret_block))
     line = receiver.line("hooks", name, key)
@@ -68,9 +69,15 @@ def _secret(receiver: Document[Receiver], name: str, hook: Hook) -> SecretStr:
 def _from_block(name: str) -> str | None:
     """The block's text as it was saved; None where there is none. Its own `get` would take a number for JSON."""
     from prefect.blocks.system import Secret  # noqa: PLC0415 - prefect costs 3 s, and only these hooks need it
+    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+
+    from stationmaster.blocks.toolbox import PrefectAwayError  # noqa: PLC0415 - imports every tool there is
 
     try:
         value = Secret.load(name).value.get_secret_value()  # type: ignore[union-attr] # no loop runs here, so no coroutine
-    except ValueError:  # Prefect's word for a block that is not there
-        return None
+    except Exception as error:
+        if isinstance(error.__cause__, ObjectNotFound):
+            return None
+        what = f"the Prefect server does not answer ({type(error).__name__}), and hook secrets lie there"
+        raise PrefectAwayError(what, hint="start it, or name the secrets by secret_env") from None
     return value if isinstance(value, str) else None
