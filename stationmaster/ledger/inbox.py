@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from sqlalchemy import Connection, Engine, RowMapping, select, text
+from sqlalchemy import Connection, Engine, RowMapping, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from stationmaster.domain.deliveries import MergedChange
@@ -16,7 +16,7 @@ from stationmaster.domain.duration import instant
 from stationmaster.ledger.connection import alone, engine_for, place, reading
 from stationmaster.ledger.faults import LedgerUnreachableError, naming
 from stationmaster.ledger.schema import migrate
-from stationmaster.ledger.tables import inbox, inbox_counts
+from stationmaster.ledger.tables import inbox, inbox_counts, inbox_notes
 
 _LOCK = 0x57A7105  # writers of one PostgreSQL inbox take turns, or two that bring the same changes could deadlock
 
@@ -104,6 +104,20 @@ class Inbox:
         with reading(self.engine) as connection:
             rows = connection.execute(select(inbox).order_by(inbox.c.id)).all()
         return [_arrival(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
+
+    def waiting(self) -> list[Arrival]:
+        """What is neither boarded nor refused by a rule, in the order in which it came."""
+        refused = select(inbox_notes.c.id).where(inbox_notes.c.change == inbox.c.id, inbox_notes.c.kind == "refused")
+        wanted = select(inbox).where(inbox.c.boarded_at.is_(None), ~refused.exists()).order_by(inbox.c.id)
+        with reading(self.engine) as connection:
+            rows = connection.execute(wanted).all()
+        return [_arrival(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
+
+    def board(self, change: int, at: datetime) -> None:
+        """The change, by its id in the inbox, is aboard a train or started a hotfix. Safe to repeat."""
+        mine = (inbox.c.id == change, inbox.c.boarded_at.is_(None))
+        with naming(place(self.engine)), alone(self.engine) as connection:
+            connection.execute(update(inbox).where(*mine).values(boarded_at=instant(at)))
 
     def counts(self) -> list[dict[str, Any]]:
         """How often deliveries were ignored or refused: hook, outcome, count, and when last."""

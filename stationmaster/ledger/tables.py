@@ -13,7 +13,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0002"  # the revision these tables have; a test compares it with the newest of history/
+REVISION = "0003"  # the revision these tables have; a test compares it with the newest of history/
 VERSION_TABLE = "ledger_version"  # not alembic_version: the database may hold other people's tables too
 
 metadata = MetaData()
@@ -86,4 +86,25 @@ inbox_counts = Table(
     Column("outcome", String, primary_key=True),
     Column("count", BigInteger, nullable=False),
     Column("last_at", String, nullable=False),
+)
+
+# Working table, append-only. What the worker learnt of a change and decided. `content` has personal data; none of it
+# goes into a fact.
+inbox_notes = Table(
+    "inbox_notes",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("change", BigInteger, ForeignKey("inbox.id"), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("at", String, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Index("inbox_notes_change", "change", "id"),
+)
+
+# Working table. From which instant on a hook's host is asked for what was merged.
+inbox_cursors = Table(
+    "inbox_cursors",
+    metadata,
+    Column("hook", String, primary_key=True),
+    Column("cursor", String, nullable=False),
 )

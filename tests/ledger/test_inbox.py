@@ -130,7 +130,7 @@ def test_it_lies_in_the_ledgers_own_database_and_leaves_the_ledger_alone(address
 
 def test_a_ledger_of_before_gets_an_inbox_and_keeps_what_it_has(address: str) -> None:
     with Ledger.open(address) as old, old.engine.begin() as connection:
-        for name in ("inbox", "inbox_counts"):
+        for name in ("inbox_notes", "inbox_cursors", "inbox", "inbox_counts"):
             connection.execute(text(f"DROP TABLE {name}"))
         connection.execute(text("UPDATE ledger_version SET version_num = '0001'"))
         connection.execute(text("UPDATE head SET size = 7"))
