@@ -75,7 +75,7 @@ def _from_block(name: str) -> str | None:
 
     try:
         value = Secret.load(name).value.get_secret_value()  # type: ignore[union-attr] # no loop runs here, so no coroutine
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever keeps the server from answering
         if isinstance(error.__cause__, ObjectNotFound):
             return None
         what = f"the Prefect server does not answer ({type(error).__name__}), and hook secrets lie there"
