@@ -40,8 +40,10 @@ class Submitted:
     url: str
 
 
-def create(deployment: str, request: ReleaseRequest | RollbackRequest) -> Submitted:
-    """One new flow run of a deployment.
+def create(
+    deployment: str, request: ReleaseRequest | RollbackRequest, *, idempotency_key: str | None = None
+) -> Submitted:
+    """One new flow run of a deployment; with a key that was used before, the run that it made then, however that ended.
 
     Raises:
         NoServerError: Prefect would start a server of its own for this one call, and nobody would work for it.
@@ -56,7 +58,10 @@ def create(deployment: str, request: ReleaseRequest | RollbackRequest) -> Submit
                 f"the Prefect server has no deployment {deployment}", hint="stationmaster up"
             ) from None
         run = client.create_flow_run_from_deployment(
-            found.id, parameters={"request": request.model_dump(mode="json")}, name=name
+            found.id,
+            parameters={"request": request.model_dump(mode="json")},
+            name=name,
+            idempotency_key=idempotency_key,
         )
         return _submitted(client, run.id)
 
