@@ -34,6 +34,7 @@ ROWS: tuple[tuple[str, tuple[Box, ...]], ...] = (
         (
             ("require_approval", "not the starter"),
             ("send_brief", "support, in Slack"),
+            ("require_departure", "not too early"),
             ("require_unfrozen", "production"),
             ("expand", "shared databases"),
         ),

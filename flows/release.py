@@ -28,6 +28,7 @@ from stationmaster.tasks.checks import run_checks
 from stationmaster.tasks.close import close, promote
 from stationmaster.tasks.confirmation import require_confirmation
 from stationmaster.tasks.cut import cut
+from stationmaster.tasks.departure import require_departure
 from stationmaster.tasks.deploy import deploy, publish_flags, shift
 from stationmaster.tasks.hold import refuse_held
 from stationmaster.tasks.migrations import expand, lint
@@ -65,9 +66,10 @@ def runbook(leg: Leg) -> None:
     stage(leg, this, artifact)
 
     plan = make_plan(leg, this, artifact)
-    show(leg.tools, this.release)
+    show(leg.tools, this.release, planned=True)
     require_approval(leg, this, artifact)
     send_brief(leg, this, artifact, plan)
+    require_departure(leg, this)
 
     refuse_held(leg, this)  # what was rolled back meanwhile is not carried on
     require_unfrozen(leg, "production")

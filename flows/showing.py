@@ -17,24 +17,25 @@ from stationmaster.domain.summary import percent, plan_of, plan_rows, summary
 _log = logging.getLogger("stationmaster.showing")
 
 
-def show(tools: Toolbox, release: str, *, begins: str | None = None) -> None:
-    """Show the release as the ledger has it now; `begins` is a ring whose wave begins, of which the ledger does not
-    know yet. Outside a flow run there is nobody to show it to.
+def show(tools: Toolbox, release: str, *, planned: bool = False, begins: str | None = None) -> None:
+    """Show the release as the ledger has it now, with its plan when it was just `planned`; `begins` is a ring whose
+    wave begins, of which the ledger does not know yet. Outside a flow run there is nobody to show it to.
     """
     if FlowRunContext.get() is None:
         return
     try:
-        _show(tools, release, begins)
+        _show(tools, release, begins, planned=planned)
     except (PrefectException, httpx.HTTPError, OutsideError) as error:
         _log.warning("%s is not shown as it is now: %s", release, error)
 
 
-def _show(tools: Toolbox, release: str, begins: str | None) -> None:
+def _show(tools: Toolbox, release: str, begins: str | None, *, planned: bool) -> None:
     entries, running = tools.ledger.entries(release), tools.ledger.running()
     if not any(entry.step == "started" for entry in entries):
         return
     if plan := plan_of(entries):
-        create_table_artifact(plan_rows(plan, running), key=f"plan-{release}", description=f"The plan of {release}")
+        if planned:
+            create_table_artifact(plan_rows(plan, running), key=f"plan-{release}", description=f"The plan of {release}")
         create_progress_artifact(
             percent(plan, entries), key=f"progress-{release}", description=f"Tenants of the plan that have {release}"
         )

@@ -17,13 +17,14 @@ class ReleaseRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: Id = Field(
-        title="Release", description="Its name everywhere. The same name goes on where it stopped.",
+        title="Release",
+        description="Its name everywhere, for example orderdesk-1-2-0. The same name goes on where it stopped.",
         examples=["orderdesk-1-2-0"],
     )  # fmt: skip
     product: Id = Field(title="Product", description="The product's blocks carry this name.", examples=["orderdesk"])
     ref: str = Field(
         default="main", title="Branch, tag or commit", min_length=1,
-        description="The release is cut from the commit that this names now.", examples=["main", "v1.2.0"],
+        description="The release is cut from the commit that this names now, for example main or v1.2.0.", examples=["main", "v1.2.0"],
     )  # fmt: skip
     kind: Kind = Field(
         default="manual", title="Kind",
@@ -38,7 +39,11 @@ class ReleaseRequest(BaseModel):
         examples=["2026-11-24T09:00:00Z"],
     )  # fmt: skip
     starter: str = Field(
-        title="Started by", min_length=1, description="Your id, e-mail address or handle. Who starts cannot approve.",
+        title="Started by", min_length=1,
+        description=(
+            "Your id, e-mail address or handle. Who starts cannot approve. Prefect does not know who you are: a start "
+            "from this form waits until you confirm it with `stationmaster release start RELEASE`."
+        ),
         examples=["ana"],
     )  # fmt: skip
 

@@ -96,4 +96,4 @@ def test_a_server_that_does_not_take_it_stops_nothing(world: World, monkeypatch:
     world.start()
     monkeypatch.setattr("stationmaster.flows.showing.FlowRunContext.get", object)
     monkeypatch.setattr("stationmaster.flows.showing.create_table_artifact", away)
-    show(world.tools, "r2")
+    show(world.tools, "r2", planned=True)
