@@ -152,7 +152,8 @@ def _artifacts(sandbox: Sandbox) -> set[str]:
 
 
 def _briefs(sandbox: Sandbox) -> list[dict[str, Any]]:
-    return [one for one in sandbox.messages() if "thread_ts" not in one]
+    """What releases posted; alerts of crashed runs have no key."""
+    return [one for one in sandbox.messages() if "thread_ts" not in one and "metadata" in one]
 
 
 def _migrations(release: Release) -> dict[str, int]:
