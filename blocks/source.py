@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, Field
@@ -16,10 +17,13 @@ from stationmaster.blocks import space
 from stationmaster.blocks.git import Git, SourceUnreachableError, shown
 from stationmaster.blocks.mirror import fetch
 from stationmaster.domain.artifact import Change, Commit
+from stationmaster.domain.boarding import Merged, taken_back
 from stationmaster.domain.errors import InputError, nearest
 
 _OUTSIDE = (OSError, SourceUnreachableError, space.NoSpaceError)
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_MERGED = "--format=%x00%H%n%ct%n%P%n%B"
+_NUMBER = re.compile(r"\AMerge pull request #(\d+)\b|\A.*\(#(\d+)\)$|^See merge request \S*!(\d+)$", re.MULTILINE)
 _REVERTERS = "--format=%x00%H%n%B"
 _REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{40,64})\b", re.MULTILINE)
 _PEOPLE = "%an <%ae>%x00%cn <%ce>%x00%(trailers:key=Co-authored-by,valueonly,unfold,separator=%x1f)"
@@ -69,14 +73,32 @@ class GitRepository(BaseModel):
         Raises:
             UnknownRefError: one of `since` is in no branch or tag any more, so that nobody can tell.
         """
-        for commit in since:
-            if self._commit(commit) is None:
-                raise UnknownRefError(
-                    f"{self._name} no longer has commit {commit[:12]}, which runs in production",
-                    hint=f"push a branch or tag that has {commit[:12]}",
-                )
+        self._must_have(since)
         listed = self._git.text("log", "--reverse", "--date-order", _LOG, until, *(f"^{one}" for one in since))
         return tuple(_change(line)[0] for line in listed.split("\n") if line)
+
+    def merged(self, since: tuple[str, ...], until: str) -> tuple[Merged, ...]:
+        """What came into the branch that ends at `until` and is in none of `since`, one by one, in the order in which
+        it came (git's first parents). `since` as for `changes`.
+
+        git keeps no time of merging but that of the commit, and clocks differ: nothing counts as merged before what
+        came before it.
+
+        Raises:
+            UnknownRefError: as `changes`.
+        """
+        self._must_have(since)
+        listed = self._git.text("log", "--first-parent", "--reverse", _MERGED, until, *(f"^{one}" for one in since))
+        found: list[Merged] = []
+        for entry in listed.split("\0")[1:]:
+            commit, at, parents, message = entry.split("\n", 3)
+            when = datetime.fromtimestamp(int(at), UTC)
+            brought, said = self._brought(commit) if " " in parents else (frozenset[str](), message)
+            number = next((int(one) for match in _NUMBER.findall(message) for one in match if one), None)
+            found.append(
+                Merged(commit, max([when, *(one.at for one in found[-1:])]), taken_back(said), number, brought)
+            )
+        return tuple(found)
 
     def reverts(self, since: tuple[str, ...], until: str) -> frozenset[str]:
         """Commits that a commit in `until` and in none of `since` takes back, by the words that git itself writes. With
@@ -88,6 +110,20 @@ class GitRepository(BaseModel):
             if commit not in back:
                 back.update(one for said in _REVERTS.findall(message) for one in self._with_merged(said))
         return frozenset(back)
+
+    def _must_have(self, since: tuple[str, ...]) -> None:
+        for commit in since:
+            if self._commit(commit) is None:
+                raise UnknownRefError(
+                    f"{self._name} no longer has commit {commit[:12]}, which runs in production",
+                    hint=f"push a branch or tag that has {commit[:12]}",
+                )
+
+    def _brought(self, merge: str) -> tuple[frozenset[str], str]:
+        """The other commits that came with a merge, and the messages of all."""
+        listed = self._git.text("log", _MERGED, merge, f"^{merge}^1").split("\0")[1:]
+        entries = [entry.split("\n", 3) for entry in listed]
+        return frozenset(one[0] for one in entries) - {merge}, "\n".join(one[3] for one in entries)
 
     def _with_merged(self, commit: str) -> list[str]:
         """The commit, and what came with it where it is a merge."""

@@ -18,7 +18,10 @@ from stationmaster.blocks.chat import ChatRefusedError, ChatUnavailableError
 from stationmaster.blocks.database import DatabaseRestartedError, Migrated, MigrationFailedError, Revisions
 from stationmaster.blocks.source import UnknownRefError
 from stationmaster.domain.artifact import Change, Commit
+from stationmaster.domain.boarding import Merged
 from stationmaster.domain.errors import InputError, RefusedError, nearest
+
+_LONG_AGO = datetime.fromtimestamp(1_700_000_000, UTC)
 
 
 @dataclass
@@ -41,6 +44,7 @@ class FakeSource:
     commits: dict[str, dict[str, str]] = field(default_factory=dict)  # id to path to text
     refs: dict[str, str] = field(default_factory=dict)
     reverted: dict[str, str] = field(default_factory=dict)  # a commit to the one that it takes back
+    times: dict[str, datetime] = field(default_factory=dict)  # when a commit was merged; long ago when not given
     url: str = "/code/shop"
 
     def add(self, ref: str, files: Mapping[str, str]) -> str:
@@ -54,10 +58,19 @@ class FakeSource:
         if commit not in self.commits:
             raise UnknownRefError(f"{self.url} has no branch, tag or commit {ref!r}", hint=nearest(ref, self.refs))
         name = next((name for name, at in self.refs.items() if at == commit and name != "main"), "v0.0.0")
-        return Commit(**self._change(commit).model_dump(), version=name.removeprefix("v"), at=1_700_000_000)
+        return Commit(
+            **self._change(commit).model_dump(), version=name.removeprefix("v"), at=int(_LONG_AGO.timestamp())
+        )
 
     def changes(self, since: tuple[str, ...], until: str) -> tuple[Change, ...]:
         return tuple(self._change(commit) for commit in self._after(since, until))
+
+    def merged(self, since: tuple[str, ...], until: str) -> tuple[Merged, ...]:
+        found: list[Merged] = []
+        for commit in self._after(since, until):
+            at = max([self.times.get(commit, _LONG_AGO), *(one.at for one in found[-1:])])
+            found.append(Merged(commit, at, frozenset({self.reverted[commit]} if commit in self.reverted else ())))
+        return tuple(found)
 
     def reverts(self, since: tuple[str, ...], until: str) -> frozenset[str]:
         return frozenset(self.reverted[commit] for commit in self._after(since, until) if commit in self.reverted)

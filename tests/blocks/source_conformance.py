@@ -48,6 +48,13 @@ class SourceConformance:
         assert [one.commit for one in world.source.changes((), world.second)] == [world.first, world.second]
         assert world.source.changes((world.first, world.second), world.second) == ()
 
+    def test_what_was_merged_is_told_in_its_order(self, world: World) -> None:
+        assert [one.commit for one in world.source.merged((), world.second)] == [world.first, world.second]
+        (last,) = world.source.merged((world.first,), world.second)
+        assert (last.commit, last.names, last.reverts) == (world.second, {world.second}, frozenset())
+        assert last.at >= world.source.merged((), world.second)[0].at
+        assert world.source.merged((world.second,), world.first) == ()
+
     def test_added_files_are_those_of_the_folder_that_are_new(self, world: World) -> None:
         assert world.source.added((world.first,), world.second, "changes") == ("changes/two.md",)
         assert world.source.added((), world.second, "changes") == ("changes/one.md", "changes/two.md")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,8 @@ def test_a_commit_that_runs_and_is_in_no_branch_any_more_is_named(code: Reposito
     source.resolve("main")
     with pytest.raises(UnknownRefError, match="aaaaaaaaaaaa, which runs in production"):
         source.changes((lost,), commit)
+    with pytest.raises(UnknownRefError, match="aaaaaaaaaaaa, which runs in production"):
+        source.merged((lost,), commit)
 
 
 # The mirror
@@ -359,3 +362,49 @@ def test_a_revert_of_what_no_commit_has_names_it_all_the_same(code: Repository, 
     first, gone = code.commit(), "ab" * 20
     code.commit(f"Revert\n\nThis reverts commit {gone}.")
     assert source.reverts((first,), source.resolve("main").commit) == {gone}
+
+
+# What was merged
+
+
+def test_what_a_branch_brought_is_one_change_with_all_that_came_with_it(
+    code: Repository, source: GitRepository
+) -> None:
+    first = code.commit(files={"f": "1"})
+    code.git("switch", "--quiet", "-c", "topic")
+    inner = {code.commit(files={"g": "1"}), code.commit(f"mend\n\nThis reverts commit {first}.", {"h": "1"})}
+    code.git("switch", "--quiet", "main")
+    squashed = code.commit("Sort orders (#8)", {"f": "2"})
+    code.git("merge", "--quiet", "--no-ff", "-m", "Merge pull request #12 from shop/topic", "topic")
+    one, two = source.merged((first,), source.resolve("main").commit)
+    assert (one.commit, one.number, one.brought, one.reverts) == (squashed, 8, frozenset(), frozenset())
+    assert (two.number, two.brought, two.reverts) == (12, inner, {first})
+    assert one.at == datetime.fromtimestamp(AT + 60 * code.made, UTC)
+
+
+@pytest.mark.parametrize(
+    ("message", "number"),
+    [
+        ("Merge branch 'x' into 'main'\n\nSee merge request shop/app!31", 31),
+        ("Count (#3) things", None),
+        ("Mend (#3)\n\nafter (#2)", 3),
+        ("Mend\n\nas in (#2)", None),
+        ("", None),
+    ],
+)
+def test_the_number_of_a_request_is_read_where_code_hosts_write_it(
+    code: Repository, source: GitRepository, message: str, number: int | None
+) -> None:
+    code.commit(message)
+    (only,) = source.merged((), source.resolve("main").commit)
+    assert only.number == number
+
+
+def test_nothing_is_merged_before_what_came_before_it(code: Repository, source: GitRepository) -> None:
+    code.commit()
+    code.made = 99
+    code.commit()
+    code.made = 3
+    code.commit()
+    found = source.merged((), source.resolve("main").commit)
+    assert [one.at.timestamp() - AT for one in found] == [60, 6000, 6000]

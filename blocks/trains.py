@@ -1,0 +1,148 @@
+"""What a release train is decided by: its schedule, at the head of its branch; who is aboard; what closes production,
+and what is owed. It decides nothing and starts nobody.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from stationmaster.blocks.carried import CONFIG
+from stationmaster.blocks.source import GitRepository
+from stationmaster.blocks.toolbox import Toolbox
+from stationmaster.domain.artifact import Commit
+from stationmaster.domain.boarding import Boarding, Merged, board
+from stationmaster.domain.calendar import Window, all_of
+from stationmaster.domain.documents import read
+from stationmaster.domain.errors import InputError
+from stationmaster.domain.freeze import FREEZES, closing, in_force
+from stationmaster.domain.hotfix import MergeBack
+from stationmaster.domain.orders import holds
+from stationmaster.domain.product import Product
+from stationmaster.domain.train import Train, cut_off_of, next_departure, train_id
+from stationmaster.ledger.store import Ledger
+
+STARTER = "release-train"  # the service of approvers.yaml in whose name trains are started
+MAIN = "main"  # where stationmaster.yaml says which branch the trains are cut from
+
+
+class NoTrainError(InputError):
+    """The product says nothing of trains."""
+
+    code = "no_train"
+
+
+class NoTrainServiceError(InputError):
+    """Nobody could say who starts the trains."""
+
+    code = "train_service"
+
+
+@dataclass(frozen=True)
+class Due:
+    """A train that is to be served. `commit` is what was the head of the branch at its cut-off; None while nothing in
+    the branch is as old as that and new to a tenant.
+    """
+
+    train: Train
+    departure: datetime
+    release: str
+    commit: str | None
+    boarding: Boarding
+    owed: tuple[MergeBack, ...]
+
+    @property
+    def cut_off(self) -> datetime:
+        return cut_off_of(self.train, self.departure)
+
+
+def train_of(source: GitRepository) -> tuple[Train, Commit]:
+    """The trains of a product, and the head of their branch: `main` names the branch, its own file says the rest.
+
+    Raises:
+        NoTrainError: one of the files has no `train`.
+    """
+    head = source.resolve(MAIN)
+    train = _train(source, MAIN, head)
+    if train.branch == MAIN:
+        return train, head
+    head = source.resolve(train.branch)
+    return _train(source, train.branch, head), head
+
+
+def next_train(tools: Toolbox, product: str, after: datetime) -> Due:
+    """The first train that leaves strictly after an aware instant, with all that is asked about it now.
+
+    Raises:
+        NoTrainError: as `train_of`.
+    """
+    train, head = train_of(tools.source)
+    departure = next_departure(train, after)
+    cut_off, running = cut_off_of(train, departure), tools.ledger.running().values()
+    merged = _merged(tools.source, sorted({str(entry.fact["commit"]) for entry in running}), head.commit)
+    return Due(
+        train,
+        departure,
+        train_id(product, departure),
+        next((one.commit for one in reversed(merged) if one.at <= cut_off), None),
+        board(merged, cut_off, _on_hold(tools.ledger, product)),
+        tuple(owed(tools, product, train.branch)),
+    )
+
+
+def production(tools: Toolbox) -> Window:
+    """Whether production as a whole may be touched now: nobody froze it. Tenants have calendars of their own."""
+    freezes = in_force(tools.ledger.latest(FREEZES), tools.now())
+    return all_of(freeze.window for freeze in closing(freezes, env="production"))
+
+
+def must_be_known(tools: Toolbox) -> None:
+    """Return if approvers.yaml has the service that starts trains: by it everybody knows that no person did.
+
+    Raises:
+        NoTrainServiceError: it has not.
+    """
+    if STARTER not in {service.id for service in tools.signer.people().services}:
+        raise NoTrainServiceError(
+            f"there is no service {STARTER!r}, in whose name trains are started",
+            file=tools.signer.approvers,
+            hint=f"add it under services: {{id: {STARTER}, predicates: [], keys: [{{ed25519: KEY}}]}}",
+        )
+
+
+def owed(tools: Toolbox, product: str, into: str) -> list[MergeBack]:  # noqa: ARG001 - WIRE: blocks.merge_backs.owed
+    """The ways back of hotfixes into the branch."""
+    return []
+
+
+def _train(source: GitRepository, branch: str, head: Commit) -> Train:
+    product = read(Product, source.read(head.commit, CONFIG), CONFIG).value
+    if product.train is None:
+        raise NoTrainError(
+            f"{product.product} has no trains: {CONFIG} on {branch} has no `train`", file=CONFIG,
+            hint="add `train: {cadence: FREQ=WEEKLY;BYDAY=TU;BYHOUR=9, zone: Europe/Berlin}`",
+        )  # fmt: skip
+    return product.train
+
+
+def _merged(source: GitRepository, since: Sequence[str], until: str) -> tuple[Merged, ...]:
+    """What at least one of `since` lacks, in the order of merging; all of it when nothing runs."""
+    lists = [source.merged((commit,), until) for commit in since] or [source.merged((), until)]
+    longest_first = sorted(lists, key=len, reverse=True)
+    found: dict[str, Merged] = {}
+    for one in (one for merged in longest_first for one in merged):
+        found.setdefault(one.commit, one)
+    return tuple(sorted(found.values(), key=lambda one: one.at))
+
+
+def _on_hold(ledger: Ledger, product: str) -> set[str]:
+    """Commits that came with releases that were rolled back, and that nobody let go on."""
+    last = ledger.latest({"rollback", "lifted"})
+    held = (release for release, entry in last.items() if entry.step == "rollback" and holds(entry))
+    return {commit for release in held for commit in _brought(ledger, release, product)}
+
+
+def _brought(ledger: Ledger, release: str, product: str) -> Iterable[str]:
+    first = {entry.step: entry.fact for entry in reversed(ledger.entries(release))}
+    if "cut" not in first or first["started"]["product"] != product:
+        return []
+    return [change["commit"] for change in first["cut"]["changes"]] or [first["cut"]["commit"]]
