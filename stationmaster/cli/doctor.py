@@ -1,4 +1,4 @@
-"""`doctor`: what is missing on this machine. It looks and changes nothing."""
+"""`doctor`: what is missing on this machine and in a product's repository. It looks and asks, and changes nothing."""
 
 import contextlib
 import importlib.metadata
@@ -6,7 +6,8 @@ import importlib.util
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 from stationmaster.blocks.home import home
@@ -14,32 +15,48 @@ from stationmaster.blocks.supervisor import Supervisor, SupervisorGoneError
 from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer
 from stationmaster.deployments import descriptor
+from stationmaster.deployments.adoption.inspection import PRODUCT, Finding, inspect, protection, remote_host
 from stationmaster.domain.errors import Exit, InputError, StationmasterError
 
 _ROOM = 1 << 30  # bytes a sandbox and its artifacts need
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
+def doctor(folder: Path | None = None, *, offline: Flag = False, json: Flag = False) -> int:
+    """Say what is missing on this machine and in the product's repository. It only looks and asks.
 
-    name: str
-    ok: bool
-    detail: str
-    hint: str = ""
+    Exit code 1: something is missing. 3: nothing is known to be, but something could not be told.
+
+    Parameters
+    ----------
+    folder
+        A product's repository, which alone is looked at then. Unless given, this machine, and the repository in which
+        you stand if it has a stationmaster.yaml.
+    offline
+        Do not ask the code host whether the main branch requires the checks.
+    json
+        One object on standard output.
+    """
+    findings = list(_findings(folder, offline=offline))
+    well, missing = all(one.ok for one in findings), any(not (one.ok or one.unknown) for one in findings)
+    value = {"ok": well, "findings": [asdict(one) for one in findings]}
+    answer(value, as_json=json, text="\n".join(_line(one) for one in findings))
+    return Exit.YES if well else Exit.NO if missing else Exit.UNKNOWN
 
 
-def doctor(*, json: Flag = False) -> int:
-    """Look at this machine and at what runs here, and say what is missing. Exit code 1: something is."""
-    findings = [finding for look in _LOOKS for finding in look()]
-    lines = [
-        f"{'ok     ' if one.ok else 'MISSING'}  {one.name:<18} {one.detail}"
-        + ("" if one.ok else f"\n{'':27} → {one.hint}")
-        for one in findings
-    ]
-    well = all(one.ok for one in findings)
-    answer({"ok": well, "findings": [asdict(one) for one in findings]}, as_json=json, text="\n".join(lines))
-    return Exit.YES if well else Exit.NO
+def _line(one: Finding) -> str:
+    word = "ok" if one.ok else "UNKNOWN" if one.unknown else "MISSING"
+    return f"{word:<7}  {one.name:<18} {one.detail}" + ("" if one.ok else f"\n{'':27} → {one.hint}")
+
+
+def _findings(folder: Path | None, *, offline: bool) -> Iterator[Finding]:
+    if folder is None:
+        for look in _LOOKS:
+            yield from look()
+        folder = Path() if Path(PRODUCT).exists() else None
+    if folder is not None:
+        yield from inspect(folder, datetime.now(UTC).date())
+        if not offline:
+            yield protection(remote_host(folder))
 
 
 def _programs() -> Iterator[Finding]:
@@ -131,4 +148,19 @@ def _copies() -> Iterator[Finding]:
         yield Finding(product, ok=True, detail=f"blocks copied {age:.0f} s ago")
 
 
-_LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_programs, _versions, _disk, _stack, _ledger, _copies)
+def _keys() -> Iterator[Finding]:
+    """Whether the service can sign and knows who may approve. What it signs goes nowhere."""
+    from stationmaster.blocks import toolbox  # noqa: PLC0415 - as above
+
+    for product in sorted(path.stem for path in (home() / "blocks" / "signer").glob("*.json")):
+        try:
+            signer = toolbox.recall("signer", product)
+            signer.sign(b"{}")
+            people = len(signer.people().people)
+        except StationmasterError as error:
+            yield Finding(f"{product} keys", ok=False, detail=error.message, hint=error.hint or "mend the signer block")
+        else:
+            yield Finding(f"{product} keys", ok=True, detail=f"it can sign; {people} in approvers.yaml")
+
+
+_LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_programs, _versions, _disk, _stack, _ledger, _copies, _keys)

@@ -1,0 +1,252 @@
+"""`doctor` over a product's repository and its code host: what is missing, what is unknown; and nothing changes."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from stationmaster.blocks.code_host import CodeHost
+from stationmaster.blocks.signer import FileSigner
+from stationmaster.blocks.toolbox import remember
+from stationmaster.cli import doctor as module
+from stationmaster.cli.doctor import doctor
+from stationmaster.cli.init import init
+from stationmaster.deployments.adoption.inspection import protection, remote_host
+from tests.blocks.code_host_server import Server, serving
+from tests.cli.conftest import Desk
+from tests.repository import Repository
+
+GITHUB = ".github/workflows/stationmaster.yml"
+CONTENTS = {
+    "build.py": "", "tests/conftest.py": "", "requirements.lock": "", "migrations/alembic.ini": (
+        "[alembic]\nscript_location = %(here)s\n"
+    ), "migrations/env.py": "",
+}  # fmt: skip
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """After every test: nothing was done but asking."""
+    with serving() as made:
+        yield made
+        assert {method for method, *_ in made.asked} <= {"GET"}
+
+
+@pytest.fixture
+def repository(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Repository:
+    """A product after `init`, all its lines completed."""
+    made = Repository.begin(tmp_path / "shop")
+    made.commit("Begin", CONTENTS)
+    init(made.path, ci="both")
+    for path in (*made.path.glob("*.yaml"), made.path / GITHUB, made.path / ".gitlab-ci.yml"):
+        path.write_text(path.read_text("utf-8").replace("TODO", "done"), "utf-8")
+    capsys.readouterr()
+    return made
+
+
+def looked(
+    capsys: pytest.CaptureFixture[str], folder: Path | None, *, offline: bool = False
+) -> tuple[int, dict[str, list[dict[str, Any]]]]:
+    """The exit code, and what was found by name."""
+    code = doctor(folder, offline=offline, json=True)
+    told = json.loads(capsys.readouterr().out)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in told["findings"]:
+        assert set(one) == {"name", "ok", "detail", "hint", "unknown"}
+        found.setdefault(one["name"], []).append(one)
+    assert told["ok"] == (code == 0)
+    return code, found
+
+
+def test_a_product_after_init_lacks_nothing(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = looked(capsys, repository.path, offline=True)
+    assert code == 0, found
+    assert {"stationmaster.yaml", "tenants.yaml", "checks", "migrations", "lock file", "CI file"} == set(found)
+
+
+def test_an_empty_folder_lacks_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = looked(capsys, tmp_path, offline=True)
+    missing = {name for name, each in found.items() if not all(one["ok"] for one in each)}
+    assert (code, missing) == (1, {"stationmaster.yaml", "lock file", "CI file"})
+    assert found["stationmaster.yaml"][0]["hint"] == "stationmaster init"
+
+
+def test_lines_that_are_left_to_do_are_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = Repository.begin(tmp_path / "shop")
+    made.commit("Begin", CONTENTS)
+    init(made.path, ci="none")
+    told = capsys.readouterr().out
+    code, found = looked(capsys, made.path, offline=True)
+    assert code == 1
+    for one in found["left to do"]:
+        assert one["detail"] in told
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "told"),
+    [
+        ("stationmaster.yaml", ("rings:", "rigns:"), ("stationmaster.yaml", "unknown key 'rigns'")),
+        ("stationmaster.yaml", ("product: shop", "product: Shop!"), ("stationmaster.yaml", "line 5")),
+        ("tenants.yaml", ("ring: pilot", "ring: pilto"), ("tenants.yaml", "unknown ring 'pilto'")),
+        ("tenants.yaml", ("Europe/Berlin", "Berlin"), ("tenants.yaml", "unknown IANA zone")),
+        ("stationmaster.yaml", ("migrations: migrations", "migrations: db"), ("db", "no such file")),
+        (GITHUB, ("stationmaster", "trainmaster"), ("CI file", "calls stationmaster")),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(
+    repository: Repository, capsys: pytest.CaptureFixture[str], file: str, change: tuple[str, str],
+    told: tuple[str, str],
+) -> None:  # fmt: skip
+    (repository.path / ".gitlab-ci.yml").unlink()
+    path = repository.path / file
+    assert change[0] in path.read_text("utf-8")
+    path.write_text(path.read_text("utf-8").replace(*change), "utf-8")
+    code, found = looked(capsys, repository.path, offline=True)
+    assert code == 1
+    assert any(told[1] in one["detail"] for one in found[told[0]] if not one["ok"]), found[told[0]]
+
+
+@pytest.mark.parametrize(("expires", "code"), [("2100-01-01", 0), ("2020-01-01", 1)])
+def test_a_quarantine_whose_term_ended_is_said(
+    repository: Repository, capsys: pytest.CaptureFixture[str], expires: str, code: int
+) -> None:
+    path = repository.path / "stationmaster.yaml"
+    line = f"    report: report.xml\n    quarantine: [{{test: t.a, ticket: S-1, owner: ana, expires: {expires}}}]\n"
+    path.write_text(path.read_text("utf-8").replace("    report: report.xml\n", line), "utf-8")
+    ended, found = looked(capsys, repository.path, offline=True)
+    assert ended == code
+    assert expires in found["quarantine"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("requirements", "ok"),
+    [
+        ("a==1\nb===2 # why\n\n# c\n--hash=x\n", True),
+        ("a==1\nb>=2\n", False),
+        ("a\n", False),
+        ("a @ file:///a\n", True),
+    ],
+)
+def test_requirements_are_a_lock_file_when_they_pin_everything(
+    repository: Repository, capsys: pytest.CaptureFixture[str], requirements: str, ok: bool,  # noqa: FBT001 - a table
+) -> None:  # fmt: skip
+    (repository.path / "requirements.lock").unlink()
+    (repository.path / "requirements.txt").write_text(requirements)
+    assert looked(capsys, repository.path, offline=True)[1]["lock file"][0]["ok"] is ok
+
+
+@pytest.fixture
+def hosted(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The repository's host is the server. It has no rules unless told."""
+    host = CodeHost(host="github", repository="shop/orders", url=server.url, token=SecretStr("hunter2-token"))
+    monkeypatch.setattr(module, "remote_host", lambda _folder: host)
+    server.tell("/repos/shop/orders", {"default_branch": "main"})
+    server.tell(RULES, [])
+    return server
+
+
+RULES = "/repos/shop/orders/rules/branches/main"
+PROTECTION = "/repos/shop/orders/branches/main/protection/required_status_checks"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"contexts": ["stationmaster"]}, 200, 0), ({"contexts": ["lint"]}, 200, 1),
+        ({"message": "Resource not accessible"}, 403, 3), ({"message": "Bad credentials"}, 401, 3),
+        ({"message": "Not Found"}, 404, 3), ({"message": "API rate limit exceeded"}, 429, 3),
+    ],
+)  # fmt: skip
+def test_the_host_is_asked_whether_main_requires_the_checks(
+    repository: Repository, hosted: Server, capsys: pytest.CaptureFixture[str], body: Any, status: int, *, code: int
+) -> None:
+    hosted.tell(PROTECTION, body, status)
+    ended, found = looked(capsys, repository.path)
+    (one,) = found["branch protection"]
+    assert (ended, one["unknown"], one["ok"]) == (code, code == 3, code == 0)
+    assert "hunter2" not in json.dumps(found)
+    assert doctor(repository.path) == code
+    word = {0: "ok     ", 1: "MISSING", 3: "UNKNOWN"}[code]
+    assert f"{word}  branch protection" in capsys.readouterr().out
+
+
+def test_what_is_missing_weighs_more_than_what_is_unknown(
+    repository: Repository, hosted: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hosted.tell(PROTECTION, {"message": "no"}, 403)
+    (repository.path / "requirements.lock").unlink()
+    code, found = looked(capsys, repository.path)
+    assert (code, found["branch protection"][0]["unknown"]) == (1, True)
+
+
+def test_it_changes_nothing(repository: Repository, hosted: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in everything(repository)}
+    looked(capsys, repository.path)
+    after = {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in everything(repository)}
+    assert after == before
+    assert [(method, path) for method, path, *_ in hosted.asked] == [
+        ("GET", "/repos/shop/orders"), ("GET", RULES), ("GET", PROTECTION)
+    ]  # fmt: skip
+
+
+def everything(repository: Repository) -> list[Path]:
+    return sorted([repository.path, *repository.path.rglob("*")])
+
+
+def test_a_repository_that_is_hosted_nowhere_is_unknown(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, found = looked(capsys, repository.path)
+    assert (code, found["branch protection"][0]["unknown"]) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("remote", "expected"),
+    [
+        ("git@github.com:shop/orders.git", ("github", "shop/orders", "gh-token")),
+        ("https://gitlab.com/shop/back/orders", ("gitlab", "shop/back/orders", None)),
+        ("https://github.shop.example/shop/orders", None),  # a token goes nowhere by the look of a name
+        ("git@gitlab.shop.example:shop/orders.git", None),
+        ("https://github.com/orders", None),
+    ],
+)
+def test_a_token_of_the_environment_goes_to_its_public_host_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remote: str, expected: tuple[str, str, str | None] | None
+) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "gh-token")
+    monkeypatch.delenv("GITLAB_TOKEN", raising=False)
+    made = Repository.begin(tmp_path / "shop")
+    made.git("remote", "add", "origin", remote)
+    host = remote_host(made.path)
+    found = host and (host.host, host.repository, host.token.get_secret_value() if host.token else None)
+    assert found == expected
+    if host is None:
+        assert protection(host).unknown
+
+
+def test_without_a_folder_it_looks_at_the_machine_and_where_you_stand(
+    desk: Desk, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(desk.root)
+    names = {one["name"] for one in desk.run("doctor", "--offline", "--json").json["findings"]}
+    assert {"python", "git", "shop ledger", "shop keys"} <= names
+    assert "lock file" not in names
+    monkeypatch.chdir(repository.path)
+    assert "lock file" in {one["name"] for one in desk.run("doctor", "--offline", "--json").json["findings"]}
+
+
+def test_a_key_that_cannot_sign_is_missing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(desk.root)
+    (keys,) = found_keys(desk)
+    assert not keys["ok"]  # the desk's signer has none
+    key = desk.key("service").read_text()
+    remember("signer", "shop", FileSigner(key=SecretStr(key), approvers=str(desk.root / "approvers.yaml")))
+    (keys,) = found_keys(desk)
+    assert (keys["ok"], keys["detail"]) == (True, "it can sign; 2 in approvers.yaml")
+
+
+def found_keys(desk: Desk) -> list[dict[str, Any]]:
+    return [one for one in desk.run("doctor", "--json").json["findings"] if one["name"] == "shop keys"]
