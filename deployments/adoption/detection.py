@@ -173,17 +173,21 @@ def _python(folder: Path) -> str:
 
 def remotes(folder: Path) -> Iterator[Remote]:
     """Where the repository is hosted, `origin` first. Nothing when it is no repository, or has no remote."""
-    git = folder / ".git"
-    if git.is_file():  # a second work tree
-        git = folder / _text(git).removeprefix("gitdir:").strip()
-    told = (
-        Git(str(git), str(folder)).call(("config", "--get-regexp", r"^remote\..*\.url$"), {}) if git.is_dir() else None
-    )
+    git = git_of(folder)
+    told = git.call(("config", "--get-regexp", r"^remote\..*\.url$"), {}) if git else None
     lines = told.out.decode(errors="replace").splitlines() if told and told.code == 0 else []
     for line in sorted(lines, key=lambda one: not one.startswith("remote.origin.url ")):
         found = _remote(line.partition(" ")[2])
         if found is not None:
             yield found
+
+
+def git_of(folder: Path) -> Git | None:
+    """Git over the repository with this root, a second work tree included; None when it is none."""
+    git = folder.resolve() / ".git"
+    if git.is_file():
+        git = folder.resolve() / _text(git).removeprefix("gitdir:").strip()
+    return Git(str(git), str(folder)) if git.is_dir() else None
 
 
 def _remote(address: str) -> Remote | None:
