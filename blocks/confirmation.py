@@ -3,12 +3,14 @@ counts when somebody who can write to the ledger confirmed it, and that one is t
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from stationmaster.domain.entries import Draft, Entry
 from stationmaster.domain.errors import RefusedError
 from stationmaster.domain.request import ReleaseRequest
-from stationmaster.ledger.store import Ledger
+
+if TYPE_CHECKING:
+    from stationmaster.ledger.store import Ledger
 
 Assurance = Literal["command line", "service"]
 
@@ -19,19 +21,19 @@ class StarterErasedError(RefusedError):
     code = "starter_erased"
 
 
-def confirm(ledger: Ledger, request: ReleaseRequest, assurance: Assurance, at: datetime) -> Entry:
+def confirm(ledger: "Ledger", request: ReleaseRequest, assurance: Assurance, at: datetime) -> Entry:
     """Record that the request's starter wants this release; the first who did so stays the starter."""
     fact = {**request.asked(), "assurance": assurance}
     draft = Draft(release=request.id, step="confirmed", fact=fact, personal={"who": request.starter})
     return ledger.append(draft, at)
 
 
-def confirmation(ledger: Ledger, release: str) -> Entry | None:
+def confirmation(ledger: "Ledger", release: str) -> Entry | None:
     """The entry with which the start was confirmed, if it was."""
     return next(iter(ledger.about(release, ["confirmed"])), None)
 
 
-def starter_of(ledger: Ledger, release: str) -> str:
+def starter_of(ledger: "Ledger", release: str) -> str:
     """Who wants the release: the one who confirmed its start.
 
     Raises:

@@ -27,14 +27,14 @@ class OtherConfirmedError(RefusedError):
 
 @act("confirm start", timeout=60)
 def require_confirmation(leg: Leg) -> None:
-    """Pass when somebody who can write to the ledger confirmed the start of this product from this ref."""
+    """Pass when somebody who can write to the ledger confirmed this start: all of it, since a hotfix has approvals of
+    its own and a train its departure.
+    """
     confirmed = confirmation(leg.tools.ledger, leg.release)
     if confirmed is None:
         raise StartUnconfirmedError(leg.release)
-    asked, fact = leg.request, confirmed.fact
-    if (asked.product, asked.ref) != (fact["product"], fact["ref"]):
-        raise OtherConfirmedError(
-            f"{leg.release} was confirmed as a release of {fact['product']} from {fact['ref']}, "
-            f"not of {asked.product} from {asked.ref}",
-            hint="give one of them another name",
-        )
+    asked, given = leg.request.asked(), {name: value for name, value in confirmed.fact.items() if name != "assurance"}
+    if asked != given:
+        other = ", ".join(f"{name} {given.get(name)}, not {asked.get(name)}" for name in sorted({*asked, *given})
+                          if asked.get(name) != given.get(name))  # fmt: skip
+        raise OtherConfirmedError(f"{leg.release} was confirmed with {other}", hint="give one of them another name")

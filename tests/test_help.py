@@ -12,7 +12,7 @@ from benchmarks import help as benchmark
 HEAVY = {"prefect", "sqlalchemy", "boto3"}
 HELPS = (
     "", "release", "release start", "release status", "approve", "demo", "up", "down", "doctor", "schema", "tenants",
-    "tenants show", "journeys run", "freeze", "freeze on", "release pause",
+    "tenants show", "journeys run", "freeze", "freeze on", "release pause", "register", "receiver", "inbox list",
 )  # fmt: skip
 _RUN = """
 import sys

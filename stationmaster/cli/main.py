@@ -31,6 +31,12 @@ app.command("stationmaster.cli.stack:down", name="down", help="End everything th
 app.command(
     "stationmaster.cli.register:register", name="register", help="Tell the Prefect server every flow with its form."
 )
+app.command(
+    "stationmaster.cli.receiver:receiver",
+    name="receiver",
+    help="Take the webhooks of merged pull requests into the inbox.",
+)
+app.command("stationmaster.cli.inbox:app", name="inbox", help="The merged changes that the receiver took.")
 app.command("stationmaster.cli.watchdog:watchdog", name="watchdog", help="Start again what died, wake what waits.")
 app.command("stationmaster.cli.doctor:doctor", name="doctor", help="Say what is missing here; change nothing.")
 app.command("stationmaster.cli.schema:schema", name="schema", help="JSON Schema of the files, and the table of stages.")
