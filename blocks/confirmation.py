@@ -33,6 +33,12 @@ def confirmation(ledger: "Ledger", release: str) -> Entry | None:
     return next(iter(ledger.about(release, ["confirmed"])), None)
 
 
+def kind_of(ledger: "Ledger", release: str) -> str:
+    """What kind of release was confirmed; a plain one when nobody confirmed any."""
+    entry = confirmation(ledger, release)
+    return str(entry.fact["kind"]) if entry else "manual"
+
+
 def starter_of(ledger: "Ledger", release: str) -> str:
     """Who wants the release: the one who confirmed its start.
 

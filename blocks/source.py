@@ -100,6 +100,16 @@ class GitRepository(BaseModel):
             )
         return tuple(found)
 
+    def missing(self, branch: str, commit: str) -> tuple[str, ...]:
+        """Commits in `commit` that a branch lacks, newest first; one whose change the branch has by a cherry-pick is not
+        missing. All of them are, when there is no such branch.
+        """
+        head = self._commit(branch)
+        if head is None:
+            return (commit,)
+        cherries = ("--cherry-pick", "--right-only", "--no-merges", "--format=%H")
+        return tuple(self._git.text("log", *cherries, f"{head}...{commit}").split())
+
     def reverts(self, since: tuple[str, ...], until: str) -> frozenset[str]:
         """Commits that a commit in `until` and in none of `since` takes back, by the words that git itself writes. With
         a merge goes what it merged; a revert that is itself reverted takes nothing back.

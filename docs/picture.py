@@ -9,20 +9,26 @@ Box = tuple[str, str]  # an act, and what it is about
 
 ROWS: tuple[tuple[str, tuple[Box, ...]], ...] = (
     (
-        "build",
+        "cut",
         (
             ("require_confirmation", "who wants it?"),
             ("cut", "commit, changes"),
+            ("require_base", "of a hotfix"),
             ("refuse_held", "was it rolled back?"),
             ("require_fragment", "is it written down?"),
+        ),
+    ),
+    (
+        "build",
+        (
             ("build", "once, one digest"),
             ("run_checks", "on the artifact"),
+            ("lint", "no drop in expand"),
         ),
     ),
     (
         "stage",
         (
-            ("lint", "no drop in expand"),
             ("require_unfrozen", "stage"),
             ("expand", "stage's database"),
             ("stage", "old and new code"),

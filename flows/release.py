@@ -31,6 +31,7 @@ from stationmaster.tasks.cut import cut
 from stationmaster.tasks.departure import require_departure
 from stationmaster.tasks.deploy import deploy, publish_flags, shift
 from stationmaster.tasks.hold import refuse_held
+from stationmaster.tasks.hotfix import require_base
 from stationmaster.tasks.migrations import expand, lint
 from stationmaster.tasks.plan import make_plan
 from stationmaster.tasks.rollback import route_back
@@ -55,6 +56,7 @@ def release(request: ReleaseRequest) -> State[None]:
 def runbook(leg: Leg) -> None:
     require_confirmation(leg)
     this = cut(leg)
+    require_base(leg, this)
     refuse_held(leg, this)
     require_fragment(leg, this)
     artifact = build(leg, this)

@@ -30,7 +30,7 @@ def require_approval(leg: Leg, cut: Cut, artifact: Artifact) -> None:
     """
     given = [entry for entry in leg.tools.ledger.entries(leg.release) if entry.step == "approval"]
     decision = decide(
-        required=cut.product.approvals["deploy"],
+        required=cut.product.quorum(leg.request.kind),
         approvers=leg.tools.signer.people(),
         starter=starter_of(leg.tools.ledger, leg.release),
         envelopes=[entry.fact["envelope"] for entry in given],

@@ -72,6 +72,9 @@ class FakeSource:
             found.append(Merged(commit, at, frozenset({self.reverted[commit]} if commit in self.reverted else ())))
         return tuple(found)
 
+    def missing(self, branch: str, commit: str) -> tuple[str, ...]:
+        return tuple(self._after((self.refs[branch],), commit)) if branch in self.refs else (commit,)
+
     def reverts(self, since: tuple[str, ...], until: str) -> frozenset[str]:
         return frozenset(self.reverted[commit] for commit in self._after(since, until) if commit in self.reverted)
 

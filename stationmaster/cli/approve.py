@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stationmaster.blocks.confirmation import starter_of
+from stationmaster.blocks.confirmation import kind_of, starter_of
 from stationmaster.blocks.signer import load_person_key, public_key_id, sign_with
 from stationmaster.cli import lookup
 from stationmaster.cli.options import Flag
@@ -102,7 +102,7 @@ def _digest(ledger: "Ledger", release: str) -> str:
 def _decide(ledger: "Ledger", release: str, product: str, digest: str) -> Decision:
     entries = ledger.entries(release)
     return decide(
-        required=_policy(entries, product).approvals["deploy"],
+        required=_policy(entries, product).quorum(kind_of(ledger, release)),
         approvers=recall("signer", product).people(),
         starter=starter_of(ledger, release),
         envelopes=[entry.fact["envelope"] for entry in entries if entry.step == "approval"],

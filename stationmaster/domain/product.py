@@ -174,6 +174,11 @@ class Product(Part):
     train: Train | None = Field(default=None, description="When release trains leave; none when it is not given.")
     hotfix: Hotfix = Field(default=Hotfix(), description="Which branches are hotfixes, and what a hotfix owes.")
 
+    def quorum(self, kind: str) -> dict[str, int]:
+        """Quorum per role for the deploy of a release of that kind."""
+        deploy = self.approvals["deploy"]
+        return self.hotfix.quorum(deploy) if kind == "hotfix" else dict(deploy)
+
     @model_validator(mode="after")
     def _trains_are_no_hotfixes(self) -> "Product":
         if self.train and self.hotfix.version(self.train.branch):

@@ -378,7 +378,7 @@ def test_what_a_branch_brought_is_one_change_with_all_that_came_with_it(
     code.git("merge", "--quiet", "--no-ff", "-m", "Merge pull request #12 from shop/topic", "topic")
     one, two = source.merged((first,), source.resolve("main").commit)
     assert (one.commit, one.number, one.brought, one.reverts) == (squashed, 8, frozenset(), frozenset())
-    assert (two.number, two.brought, two.reverts) == (12, inner, {first})
+    assert (two.number, two.brought, two.reverts) == (12, frozenset(inner), frozenset({first}))
     assert one.at == datetime.fromtimestamp(AT + 60 * code.made, UTC)
 
 
@@ -408,3 +408,25 @@ def test_nothing_is_merged_before_what_came_before_it(code: Repository, source: 
     code.commit()
     found = source.merged((), source.resolve("main").commit)
     assert [one.at.timestamp() - AT for one in found] == [60, 6000, 6000]
+
+
+# What a branch lacks
+
+
+def test_a_branch_lacks_what_it_has_neither_by_its_commit_nor_by_a_cherry_pick(
+    code: Repository, source: GitRepository
+) -> None:
+    code.commit(files={"f": "1"})
+    code.git("switch", "--quiet", "-c", "hotfix/1")
+    fix, more = code.commit(files={"g": "1"}), code.commit(files={"h": "1"})
+    code.git("switch", "--quiet", "main")
+    code.commit(files={"other": "1"})
+    source.resolve("main")
+    assert source.missing("main", more) == (more, fix)
+    code.git("cherry-pick", fix)
+    source.resolve("main")
+    assert source.missing("main", more) == (more,)
+    code.git("merge", "--quiet", "--no-ff", "-m", "Merge back", "hotfix/1")
+    source.resolve("main")
+    assert source.missing("main", more) == ()
+    assert source.missing("gone", more) == (more,)

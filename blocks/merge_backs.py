@@ -1,0 +1,57 @@
+"""Hotfixes that are in production, and whether the release branch has them by now."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from stationmaster.blocks.confirmation import StarterErasedError, starter_of
+from stationmaster.blocks.toolbox import Toolbox
+from stationmaster.domain.entries import Entry
+from stationmaster.domain.hotfix import MergeBack, merge_back
+from stationmaster.domain.product import Product
+
+
+def merge_backs(tools: Toolbox, product: Product, into: str) -> list[MergeBack]:
+    """Every hotfix of the product that reached a tenant and stayed there, oldest first, and its way back into the
+    branch `into`. It is there when that branch has its commits, or what they change by cherry-picks.
+    """
+    found = [_merge_back(tools, product, release, into) for release in _hotfixes(tools, product.product)]
+    return [one for one in found if one is not None]
+
+
+def owed(tools: Toolbox, product: Product, into: str) -> list[MergeBack]:
+    """Those that the branch lacks."""
+    return [one for one in merge_backs(tools, product, into) if one.owed(tools.now())]
+
+
+def _hotfixes(tools: Toolbox, product: str) -> Iterator[str]:
+    asked = {entry.release: entry for entry in tools.ledger.every("confirmed")}
+    for release, entry in asked.items():
+        if (entry.fact["kind"], entry.fact["product"]) == ("hotfix", product):
+            yield release
+
+
+def _merge_back(tools: Toolbox, product: Product, release: str, into: str) -> MergeBack | None:
+    entries = tools.ledger.entries(release)
+    since = _arrived(entries)
+    if since is None:
+        return None
+    commit = next(entry.fact["commit"] for entry in entries if entry.step == "cut")
+    merged = None if tools.source.missing(into, commit) else tools.now()
+    return merge_back(
+        product.hotfix, release=release, owner=_owner(tools, release), into=into, since=since, merged=merged
+    )
+
+
+def _arrived(entries: list[Entry]) -> datetime | None:
+    """When it reached its first tenant; None when nobody has it, or nobody kept it."""
+    deployed = [entry for entry in entries if entry.step == "deployed"]
+    if not deployed or any(entry.step == "restored" for entry in entries):
+        return None
+    return datetime.fromisoformat(deployed[0].at)
+
+
+def _owner(tools: Toolbox, release: str) -> str:
+    try:
+        return starter_of(tools.ledger, release)
+    except StarterErasedError:
+        return "whoever asked for it"
