@@ -55,18 +55,18 @@ class Due:
         return cut_off_of(self.train, self.departure)
 
 
-def train_of(source: GitRepository) -> tuple[Train, Commit]:
-    """The trains of a product, and the head of their branch: `main` names the branch, its own file says the rest.
+def train_of(source: GitRepository) -> tuple[Product, Train, Commit]:
+    """A product, its trains, and the head of their branch: `main` names the branch, whose own file says the rest.
 
     Raises:
         NoTrainError: one of the files has no `train`.
     """
     head = source.resolve(MAIN)
-    train = _train(source, MAIN, head)
+    product, train = _train(source, MAIN, head)
     if train.branch == MAIN:
-        return train, head
+        return product, train, head
     head = source.resolve(train.branch)
-    return _train(source, train.branch, head), head
+    return *_train(source, train.branch, head), head
 
 
 def next_train(tools: Toolbox, product: str, after: datetime) -> Due:
@@ -75,7 +75,7 @@ def next_train(tools: Toolbox, product: str, after: datetime) -> Due:
     Raises:
         NoTrainError: as `train_of`.
     """
-    train, head = train_of(tools.source)
+    file, train, head = train_of(tools.source)
     departure = next_departure(train, after)
     cut_off, running = cut_off_of(train, departure), tools.ledger.running().values()
     merged = _merged(tools.source, sorted({str(entry.fact["commit"]) for entry in running}), head.commit)
@@ -85,7 +85,7 @@ def next_train(tools: Toolbox, product: str, after: datetime) -> Due:
         train_id(product, departure),
         next((one.commit for one in reversed(merged) if one.at <= cut_off), None),
         board(merged, cut_off, _on_hold(tools.ledger, product)),
-        tuple(owed(tools, product, train.branch)),
+        tuple(owed(tools, file, train.branch)),
     )
 
 
@@ -109,19 +109,19 @@ def must_be_known(tools: Toolbox) -> None:
         )
 
 
-def owed(tools: Toolbox, product: str, into: str) -> list[MergeBack]:  # noqa: ARG001 - WIRE: blocks.merge_backs.owed
+def owed(tools: Toolbox, product: Product, into: str) -> list[MergeBack]:  # noqa: ARG001 - WIRE: blocks.merge_backs.owed
     """The ways back of hotfixes into the branch."""
     return []
 
 
-def _train(source: GitRepository, branch: str, head: Commit) -> Train:
+def _train(source: GitRepository, branch: str, head: Commit) -> tuple[Product, Train]:
     product = read(Product, source.read(head.commit, CONFIG), CONFIG).value
     if product.train is None:
         raise NoTrainError(
             f"{product.product} has no trains: {CONFIG} on {branch} has no `train`", file=CONFIG,
             hint="add `train: {cadence: FREQ=WEEKLY;BYDAY=TU;BYHOUR=9, zone: Europe/Berlin}`",
         )  # fmt: skip
-    return product.train
+    return product, product.train
 
 
 def _merged(source: GitRepository, since: Sequence[str], until: str) -> tuple[Merged, ...]:

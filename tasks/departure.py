@@ -55,7 +55,7 @@ def _decided(leg: Leg, cut: Cut, train: Train, departs: datetime) -> Decision:
     tools = leg.tools
     return decide(
         train, departs, tools.now(), aboard=[change.commit for change in cut.changes] or [cut.commit.commit],
-        cut=True, window=production(tools), owed=owed(tools, leg.request.product, train.branch),
+        cut=True, window=production(tools), owed=owed(tools, cut.product, train.branch),
     )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ services:
     predicates: []        # it signs nothing that is trusted before attestations exist
     keys: [{{ed25519: "{stationmaster}"}}]
   - id: webhook           # starts the hotfixes of merged pull requests; it has no key, and a service never approves
+  - id: release-train     # in its name trains are started; it has no key either
 logs: []
 """
 

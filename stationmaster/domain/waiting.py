@@ -13,12 +13,18 @@ NAMES: dict[str, str] = {
     "notice": "WaitingForNotice",
     "person": "WaitingForPerson",
 }
+# The same of a train that is not cut yet, so that there is no release which could wait.
+OF_TRAINS: dict[str, str] = {
+    "cut_off": "WaitingForCutOff",
+    "merge_back": "WaitingForMergeBack",
+    "outside": "WaitingForOutside",
+}
 PAUSED = "Paused"
-SHOWN = frozenset({*NAMES.values(), PAUSED})
+SHOWN = frozenset({*NAMES.values(), *OF_TRAINS.values(), PAUSED})
 
 # A calendar changes without telling us; a person's answer is told, so that a look is only for what was missed.
 _CALENDAR, _PERSON = timedelta(hours=1), timedelta(hours=24)
-_BY_CALENDAR = frozenset({"window", "soak", "notice"})
+_BY_CALENDAR = frozenset({"window", "soak", "notice", "merge_back", "outside"})
 _SOONEST = timedelta(seconds=30)  # an instant that has passed must not become a run that starts again and again
 
 
@@ -28,6 +34,9 @@ def shown_as(wait: WaitingError) -> str:
 
 
 def look_again(awaited: str, until: datetime | None, since: datetime) -> datetime:
-    """When something that is awaited `since` then is looked at without an event. `awaited`: a key or value of NAMES."""
-    calendar = awaited in _BY_CALENDAR or awaited in {NAMES[one] for one in _BY_CALENDAR}
+    """When something that is awaited `since` then is looked at without an event. `awaited`: a key or value of NAMES or
+    OF_TRAINS.
+    """
+    names = {**NAMES, **OF_TRAINS}
+    calendar = awaited in _BY_CALENDAR or awaited in {names[one] for one in _BY_CALENDAR}
     return max(until or since + (_CALENDAR if calendar else _PERSON), since + _SOONEST)

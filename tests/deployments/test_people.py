@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from stationmaster.blocks.signer import FileSigner, load_person_key, sign_with
+from stationmaster.blocks.trains import STARTER as STARTER_OF_TRAINS
 from stationmaster.deployments.sandbox.people import SERVICE, STARTER, Cast, make_people
 from stationmaster.domain.approval import Decision, decide, statement
 
@@ -47,3 +48,7 @@ def test_nothing_is_readable_by_others_and_the_files_say_that_they_are_a_demo(tm
 def test_a_second_call_keeps_the_people(tmp_path: Path) -> None:
     first = {path: path.read_bytes() for path in make_people(tmp_path).keys.values()}
     assert {path: path.read_bytes() for path in make_people(tmp_path).keys.values()} == first
+
+
+def test_a_train_may_be_started_in_the_name_of_its_service(tmp_path: Path) -> None:
+    assert signer(make_people(tmp_path)).people().starter(STARTER_OF_TRAINS).id == "release-train"

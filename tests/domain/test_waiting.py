@@ -5,7 +5,7 @@ import pytest
 
 from stationmaster.domain.errors import WaitingError
 from stationmaster.domain.release import Awaited
-from stationmaster.domain.waiting import NAMES, SHOWN, look_again, shown_as
+from stationmaster.domain.waiting import NAMES, OF_TRAINS, SHOWN, look_again, shown_as
 
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
@@ -14,6 +14,8 @@ def test_whatever_a_release_may_wait_for_has_a_name() -> None:
     assert set(NAMES) == set(get_args(Awaited))
     assert {shown_as(WaitingError("", waiting_for=one)) for one in NAMES} < SHOWN
     assert shown_as(WaitingError("", waiting_for="rain")) in SHOWN
+    assert not set(NAMES.values()) & set(OF_TRAINS.values())
+    assert set(OF_TRAINS.values()) < SHOWN
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,9 @@ def test_whatever_a_release_may_wait_for_has_a_name() -> None:
         ("WaitingForSoak", None, timedelta(hours=1)),
         ("approval", None, timedelta(hours=24)),
         ("Paused", None, timedelta(hours=24)),
+        ("WaitingForCutOff", AT + timedelta(days=6), timedelta(days=6)),
+        ("WaitingForMergeBack", None, timedelta(hours=1)),
+        ("outside", AT + timedelta(minutes=5), timedelta(minutes=5)),
         ("window", AT - timedelta(days=1), timedelta(seconds=30)),  # else it would begin again and again
     ],
 )

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from stationmaster.blocks import trains
 from stationmaster.blocks.leg import Leg, ReleaseAbortedError, on_duty
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.entries import Draft
 from stationmaster.domain.hotfix import MergeBack
+from stationmaster.domain.product import Product
 from stationmaster.domain.request import ReleaseRequest
 from stationmaster.tasks import departure
 from stationmaster.tasks.cut import cut
@@ -108,8 +108,8 @@ def test_an_overdue_way_back_stops_it_and_is_looked_at_every_hour(
     asked: list[tuple[str, str]] = []
     since, due = LEAVES.replace(day=18), LEAVES.replace(day=21)
 
-    def owes(_tools: object, product: str, into: str) -> list[MergeBack]:
-        asked.append((product, into))
+    def owes(_tools: object, product: Product, into: str) -> list[MergeBack]:
+        asked.append((product.product, into))
         return [MergeBack("fix-1", "ana", "main", since, due)]
 
     monkeypatch.setattr(departure, "owed", owes)
@@ -117,7 +117,3 @@ def test_an_overdue_way_back_stops_it_and_is_looked_at_every_hour(
         world.clock.at = LEAVES
         assert waits(one, this) == ("person", "2026-11-24T10:00:00Z")
     assert asked == [("shop", "main")]
-
-
-def test_nothing_is_owed_unless_somebody_says_so(world: World) -> None:
-    assert trains.owed(world.tools, "shop", "main") == []
