@@ -51,7 +51,7 @@ def test_an_empty_inbox_says_so(config: Path, capsys: pytest.CaptureFixture[str]
 def test_it_lists_changes_and_what_was_not_accepted(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     change = fill(config)
     told = listed(config, capsys).splitlines()
-    assert told[1].split() == [change.key, "master", "Codertocat", "2026-11-23T08:00:00Z", "-"]
+    assert told[1].split() == [change.key, "master", "Codertocat", "2026-11-23T08:00:00Z", "waits"]
     assert [line.split() for line in told[4:]] == [
         ["-", "unknown_hook", "1", "2026-11-23T08:00:00Z"],
         ["hub", "signature", "2", "2026-11-23T08:00:00Z"],
@@ -68,6 +68,7 @@ def test_with_json_it_is_one_object_that_tells_all(config: Path, capsys: pytest.
         "boarded_at": None, "product": "shop", "host": "github", "repository": "Codertocat/Hello-World", "number": 7,
         "title": change.title, "author": "Codertocat", "base": "master", "head": "changes",
         "merge_commit": change.merge_commit, "merged_at": "2026-11-20T14:31:08Z", "url": change.url, "labels": ["bug"],
+        "became": "waits", "release": None, "fragment": None, "proposal": None, "trouble": None,
     }  # fmt: skip
 
 
