@@ -62,6 +62,7 @@ class Found:
     tests: Literal["pytest", "unittest"] | None
     lock: str | None
     python: str
+    branch: str | None
     remotes: tuple[Remote, ...]
 
     @property
@@ -86,19 +87,25 @@ def look(folder: Path) -> Found:
         tests=_tests(folder, project),
         lock=next((name for name in LOCKS if (folder / name).is_file()), None),
         python=_python(folder),
+        branch=_branch(folder),
         remotes=tuple(remotes(folder)),
     )
 
 
 def _must_be_a_root(folder: Path) -> None:
-    if not folder.is_dir():
-        raise NotARepositoryError(f"there is no folder {folder}", hint="name the product's repository")
+    must_exist(folder)
     if not (folder / ".git").exists():
         above = next((one for one in folder.resolve().parents if (one / ".git").exists()), None)
         if above is not None:
             raise NotARepositoryError(
                 f"{folder} lies inside the repository {above}", hint=f"the files lie in its root: give {above}"
             )
+
+
+def must_exist(folder: Path) -> None:
+    """Raises NotARepositoryError when there is no such folder."""
+    if not folder.is_dir():
+        raise NotARepositoryError(f"there is no folder {folder}", hint="name the product's repository")
 
 
 def _id(name: str) -> str:
@@ -164,6 +171,19 @@ def _files(folder: Path, name: str) -> Iterator[Path]:
             parts = path.relative_to(folder).parts[:-1]
             if not any(part.startswith(".") or part in _NOT_OURS for part in parts) and path.is_file():
                 yield path
+
+
+def _branch(folder: Path) -> str | None:
+    """The remote's main branch, else the one that is checked out."""
+    git = git_of(folder)
+    if git is None:
+        return None
+    for name in ("refs/remotes/origin/HEAD", "HEAD"):
+        told = git.bytes("symbolic-ref", "--quiet", name)
+        branch = re.sub(r"^refs/(heads|remotes/origin)/", "", told.decode(errors="replace").strip()) if told else ""
+        if _PLAIN.fullmatch(branch):
+            return branch
+    return None
 
 
 def _python(folder: Path) -> str:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from stationmaster.blocks.code_host import CodeHost
-from stationmaster.deployments.adoption.detection import CI, LOCKS, remotes
+from stationmaster.deployments.adoption.detection import CI, LOCKS, must_exist, remotes
 from stationmaster.deployments.adoption.writing import CI_FILES, GATE, todos
 from stationmaster.domain.documents import Document, DocumentError, check_directory, read
 from stationmaster.domain.errors import StationmasterError
@@ -31,7 +31,7 @@ _OTHER_LOCKS = (
     "Gemfile.lock",
 )
 _LOOSE = "requirements.txt"  # a lock file only when it pins everything
-_PINNED = re.compile(r"^\s*(#.*|-.*|--.*|[^#\s]+\s*(===?|@).*|)$")
+_PINNED = re.compile(r"^\s*(#.*|-.*|--.*|[^#\s;=<>!~]+\s*(===?|@).*|)$")
 _SERVERS: dict[str, tuple[CI, tuple[str, ...]]] = {  # where a token of the environment may go
     "github.com": ("github", ("GITHUB_TOKEN", "GH_TOKEN")),
     "gitlab.com": ("gitlab", ("GITLAB_TOKEN",)),
@@ -55,7 +55,12 @@ class Finding:
 
 
 def inspect(folder: Path, today: date) -> Iterator[Finding]:
-    """The files of the repository with this root, on a day in UTC."""
+    """The files of the repository with this root, on a day in UTC.
+
+    Raises:
+        NotARepositoryError: there is no such folder.
+    """
+    must_exist(folder)
     product, findings = _document(folder, Product, PRODUCT)
     yield from findings
     yield from _tenants(folder, product)

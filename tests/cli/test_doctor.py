@@ -14,6 +14,7 @@ from stationmaster.blocks.toolbox import remember
 from stationmaster.cli import doctor as module
 from stationmaster.cli.doctor import doctor
 from stationmaster.cli.init import init
+from stationmaster.deployments.adoption.detection import NotARepositoryError
 from stationmaster.deployments.adoption.inspection import protection, remote_host
 from tests.blocks.code_host_server import Server, serving
 from tests.cli.conftest import Desk
@@ -74,6 +75,11 @@ def test_an_empty_folder_lacks_everything(tmp_path: Path, capsys: pytest.Capture
     assert found["stationmaster.yaml"][0]["hint"] == "stationmaster init"
 
 
+def test_a_folder_that_is_not_there_is_wrong_input(tmp_path: Path) -> None:
+    with pytest.raises(NotARepositoryError, match="there is no folder"):
+        doctor(tmp_path / "gone")
+
+
 def test_lines_that_are_left_to_do_are_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = Repository.begin(tmp_path / "shop")
     made.commit("Begin", CONTENTS)
@@ -127,6 +133,7 @@ def test_a_quarantine_whose_term_ended_is_said(
         ("a==1\nb===2 # why\n\n# c\n--hash=x\n", True),
         ("a==1\nb>=2\n", False),
         ("a\n", False),
+        ("a>=1;python_version=='3.12'\n", False),
         ("a @ file:///a\n", True),
     ],
 )

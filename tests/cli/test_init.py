@@ -204,6 +204,24 @@ def test_what_can_be_found_is_found(tmp_path: Path) -> None:
     assert (found.name, found.package, found.build, found.tests) == ("order-desk", "orders", "build.py", "pytest")
     assert (found.lock, found.python) == ("requirements.lock", "3.13")
     assert found.migrations == Alembic("migrations", "migrations/alembic.ini", "expand@head")
+    assert found.branch == "main"
+
+
+def test_the_branch_is_the_remotes_main_one_else_that_which_is_checked_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = repository(tmp_path / "shop", PLAIN)
+    made.git("checkout", "--quiet", "-b", "wip")
+    assert look(made.path).branch == "wip"
+    made.git("update-ref", "refs/remotes/origin/trunk", "HEAD")
+    made.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/trunk")
+    assert look(made.path).branch == "trunk"
+    made.git("symbolic-ref", "--delete", "refs/remotes/origin/HEAD")
+    made.git("checkout", "--quiet", "--detach")
+    assert look(made.path).branch is None
+    _, told = typed(capsys, made.path, ci="github")
+    assert "the branch that is released" in [one["what"] for one in told["todo"]]
+    assert text(made.path, GITHUB)["on"]["push"]["branches"] == ["main"]
 
 
 def test_what_cannot_be_found_is_left_to_a_person(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
