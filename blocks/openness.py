@@ -10,7 +10,9 @@ from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import WaitingError
 from stationmaster.domain.freeze import FREEZES, Environment, Freeze, closing, in_force, touchable
+from stationmaster.domain.skipping import skipped_tenants
 
+_SKIPPED = Window(open=False, reason="it was left out since the release was planned")
 _UNKNOWN = Window(open=False, reason="the tenant directory does not know it any more")
 
 
@@ -58,6 +60,7 @@ def closed(leg: Leg, ring: str, tenants: Collection[str]) -> dict[str, Window]:
     known = {tenant.id: tenant for tenant in leg.tools.tenants.read().tenants}
     freezes, at = frozen(leg), leg.tools.now()
     answers = {n: touchable(known[n], freezes, at, ring) if n in known else _UNKNOWN for n in tenants}
+    answers |= {n: _SKIPPED for n in skipped_tenants(leg.tools.ledger.entries(leg.release)) if n in answers}
     return {name: answer for name, answer in answers.items() if not answer.open}
 
 

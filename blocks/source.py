@@ -101,8 +101,8 @@ class GitRepository(BaseModel):
         return tuple(found)
 
     def missing(self, branch: str, commit: str) -> tuple[str, ...]:
-        """Commits in `commit` that a branch lacks, newest first; one whose change the branch has by a cherry-pick is not
-        missing. All of them are, when there is no such branch.
+        """Commits in `commit` that a branch lacks, newest first; one whose change the branch has by a cherry-pick is
+        not missing. The commit itself is, when there is no such branch.
         """
         head = self._commit(branch)
         if head is None:

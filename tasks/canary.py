@@ -5,6 +5,7 @@ from stationmaster.blocks.watching import Watch, passed
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.canary import Verdict
 from stationmaster.domain.plan import Wave
+from stationmaster.domain.skipping import advanced
 from stationmaster.tasks import act
 
 TICK = 1.0  # seconds
@@ -23,7 +24,7 @@ def watch(leg: Leg, cut: Cut, artifact: Artifact, wave: Wave) -> Verdict:
     for pause in (*_AGAIN, 0):
         verdict = _watched(leg, Watch.begin(leg, cut, artifact, wave))
         leg.observe("verdict", verdict.fact(), subject=wave.ring)
-        if verdict.verdict != "hold":
+        if verdict.verdict != "hold" or advanced(leg.tools.ledger.entries(leg.release), wave):
             break
         for _ in range(pause):
             _tick(leg)

@@ -7,6 +7,7 @@ from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.canary import Verdict
 from stationmaster.domain.errors import RefusedError
 from stationmaster.domain.plan import Plan, Wave
+from stationmaster.domain.skipping import ADVANCES, advanced
 from stationmaster.tasks import act
 
 
@@ -18,8 +19,11 @@ class WaveHeldError(RefusedError):
 
 @act("promote", timeout=60, shown="promote {wave.ring}", even_paused=True)
 def promote(leg: Leg, artifact: Artifact, wave: Wave, verdict: Verdict) -> None:
-    """A good verdict opens the next ring; any other holds the release here for a person."""
-    if verdict.verdict == "promote":
+    """A good verdict opens the next ring; any other holds the release here for a person, who may say that one that is
+    no breach is good enough.
+    """
+    by_person = verdict.verdict in ADVANCES and advanced(leg.tools.ledger.entries(leg.release), wave) is not None
+    if verdict.verdict == "promote" or by_person:
         leg.record(
             "promoted",
             passed(leg, artifact, wave),
@@ -30,7 +34,8 @@ def promote(leg: Leg, artifact: Artifact, wave: Wave, verdict: Verdict) -> None:
     leg.observe("held", {**verdict.fact(), "message": verdict.reason}, subject=wave.ring)
     raise WaveHeldError(
         f"wave {wave.ring} is held: {verdict.verdict}, {verdict.reason}",
-        hint=f"`stationmaster release start {leg.release}` watches it again, `release abort` gives it up",
+        hint=f"`stationmaster release start {leg.release}` watches it again, "
+        f"`release advance {leg.release} --reason WHY` goes on all the same, `release abort` gives it up",
     )
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from stationmaster.cli import lookup, pausing
+from stationmaster.cli import lookup, pausing, steering
 from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer, bold, dim, say, table
 from stationmaster.cli.person import now, whoami
@@ -55,6 +55,7 @@ def start(
     product: str | None = None,
     ref: str | None = None,
     starter: str | None = None,
+    hotfix: Flag = False,
     detach: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -72,14 +73,45 @@ def start(
         Branch, tag or commit to release; main unless given.
     starter
         Who you are: your id, e-mail address or handle in approvers.yaml. Who starts cannot approve.
+    hotfix
+        REF is a branch hotfix/VERSION of what runs. It has approvals of its own, skips no gate, must be merged back.
     detach
         Return when the Prefect server has it.
     json
         The release's status as one object.
     """
+    return _follow(release, product=product, ref=ref, starter=starter, hotfix=hotfix, detach=detach, json=json)
+
+
+@app.command
+def retry(release: str, *, product: str | None = None, detach: Flag = False, json: Flag = False) -> int:
+    """Try again what failed, or watch a held wave again. Says no when nothing failed; `release start` never does.
+
+    What was done is not done again. Exit codes as `release start`.
+
+    Parameters
+    ----------
+    release
+        Its name.
+    product
+        The product, when several are known here.
+    detach
+        Return when the Prefect server has it.
+    json
+        The release's status as one object.
+    """
+    with open_ledger(product) as ledger:
+        steering.must_have_stopped(lookup.find(ledger, release))
+    return _follow(release, product=product, ref=None, starter=None, hotfix=False, detach=detach, json=json)
+
+
+def _follow(
+    release: str | None, *, product: str | None, ref: str | None, starter: str | None, hotfix: bool, detach: bool,
+    json: bool,
+) -> int:  # fmt: skip
     from stationmaster.cli.starting import submit  # noqa: PLC0415 - imports prefect
 
-    request, run = submit(release, product=product, ref=ref, starter=starter or whoami())
+    request, run = submit(release, product=product, ref=ref, starter=starter or whoami(), hotfix=hotfix)
     say(f"{bold(request.id)}: submitted, {dim(run.url)}")
     with open_ledger(request.product) as ledger:
         if not detach:
@@ -235,6 +267,64 @@ def resume(release: str, *, reason: str, product: str | None = None, json: Flag 
         The release's status as one object.
     """
     _order(pausing.resume, release, reason, product=product, json=json)
+
+
+@app.command
+def advance(release: str, *, reason: str, product: str | None = None, json: Flag = False) -> None:
+    """Let a held wave be followed by the next, because you looked and it is good enough.
+
+    It is watched once more, and a breach still rolls it back: only a verdict that is no breach can be set aside.
+
+    Parameters
+    ----------
+    release
+        Its name.
+    reason
+        Why; it is kept in the ledger with your name.
+    product
+        The product, when several are known here.
+    json
+        The release's status as one object.
+    """
+    _order(steering.advance, release, reason, product=product, json=json)
+
+
+@app.command
+def skip(
+    release: str,
+    *,
+    tenant: tuple[str, ...],
+    reason: str,
+    undo: Flag = False,
+    product: str | None = None,
+    json: Flag = False,
+) -> None:
+    """Leave tenants out of a release that they do not have yet. They keep what they run, until a later release.
+
+    The plan is made anew and approved anew; signatures that were given count for it.
+
+    Parameters
+    ----------
+    release
+        Its name.
+    tenant
+        Whom to leave out. May be given several times.
+    reason
+        Why; it is kept in the ledger with your name.
+    undo
+        Take them in again.
+    product
+        The product, when several are known here.
+    json
+        The release's status as one object.
+    """
+    if not tenant:
+        raise InputError("nobody is named", hint="--tenant NAME")
+
+    def left_out(ledger: "Ledger", name: str, why: str) -> None:
+        steering.skip(ledger, name, tenant, why, undo=undo)
+
+    _order(left_out, release, reason, product=product, json=json)
 
 
 def _order(

@@ -20,7 +20,7 @@ from stationmaster.deployments import descriptor
 from stationmaster.deployments.descriptor import NoStackError
 from stationmaster.domain.errors import InputError, RefusedError, StationmasterError
 from stationmaster.domain.release import UnknownReleaseError, status
-from stationmaster.domain.request import ReleaseRequest
+from stationmaster.domain.request import Kind, ReleaseRequest
 from stationmaster.domain.stages import CLOSED
 from stationmaster.ledger.leases import LeaseHeldError
 
@@ -50,7 +50,9 @@ class ReleaseOverError(InputError):
     code = "release_over"
 
 
-def submit(release: str | None, *, product: str | None, ref: str | None, starter: str) -> tuple[ReleaseRequest, Run]:
+def submit(
+    release: str | None, *, product: str | None, ref: str | None, starter: str, hotfix: bool = False
+) -> tuple[ReleaseRequest, Run]:
     """Hand a release to the Prefect server: one that stopped goes on in its own flow run, one under way is followed.
 
     Raises:
@@ -61,7 +63,7 @@ def submit(release: str | None, *, product: str | None, ref: str | None, starter
     """
     home = product or only_product()
     with open_ledger(home) as ledger:
-        request = _request(ledger, release, product=product, home=home, ref=ref, starter=starter)
+        request = _request(ledger, release, product=product, home=home, ref=ref, starter=starter, hotfix=hotfix)
         held, worker = lookup.worker(ledger, request.id), worker_of(ledger, request.id, now())
         if held is None:
             _must_know_a_server()
@@ -111,18 +113,29 @@ def _follow(held: "Lease") -> "Submitted":
 
 
 def _request(
-    ledger: "Ledger", release: str | None, *, product: str | None, home: str, ref: str | None, starter: str
+    ledger: "Ledger",
+    release: str | None,
+    *,
+    product: str | None,
+    home: str,
+    ref: str | None,
+    starter: str,
+    hotfix: bool = False,
 ) -> ReleaseRequest:
     """`product` is the one the person named, `home` the one that a new release is of."""
     known = ledger.releases()
     if release in known:
-        return _continued(ledger, str(release), product, ref, starter)
+        found = _continued(ledger, str(release), product, ref, starter)
+        if hotfix and found.kind != "hotfix":
+            raise InputError(f"{release} was started as no hotfix", hint="give the hotfix another id")
+        return found
     if release and ref is None:
         _must_not_be_misspelt(release, [name for name in known if _stage(ledger, name) not in CLOSED])
     try:
         recall("signer", home).people().starter(starter)
         name = release or _name(ledger, home, ref or "main", known)
-        return ReleaseRequest(id=name, product=home, ref=ref or "main", starter=starter)
+        kind: Kind = "hotfix" if hotfix else "manual"
+        return ReleaseRequest(id=name, product=home, ref=ref or "main", kind=kind, starter=starter)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(

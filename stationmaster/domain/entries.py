@@ -36,6 +36,9 @@ STEPS: dict[str, str] = {
     "verdict": "the ring in the subject was judged: verdict, cause, counts",
     "promoted": "the ring in the subject may be followed by the next: tenants, verdict",
     "held": "widening stopped at the ring in the subject: verdict, cause, message",
+    "advanced": "a person lets the ring in the subject be followed although it is held: verdict, reason; personal: who",
+    "skipped": "the tenant in the subject does not receive the release: reason; personal: who",
+    "unskipped": "the tenant in the subject may receive it after all: reason; personal: who",
     "waiting": "the leg ended because something is awaited: for, until, message, hint",
     "failed": "the leg ended with an error: step, code, message, hint, outside: whether it may pass by itself",
     "rollback": "the release goes back: scope, tenants, cause, reason, decided_at; personal: who, if a person decided",
@@ -68,6 +71,8 @@ UNDOES: dict[str, frozenset[str]] = {
     "lifted": frozenset({"rollback", "contained", "restored"}),  # what is deployed again may go back again
     "contained": frozenset({"rollback"}),  # those who kept it may go back by the same order
     "rollback": frozenset({"lifted", "released"}),  # it may be released again once it is lifted
+    "skipped": frozenset({"unskipped"}),
+    "unskipped": frozenset({"skipped"}),
     "paused": frozenset({"resumed"}),
     "resumed": frozenset({"paused"}),
     "frozen": frozenset({"thawed"}),

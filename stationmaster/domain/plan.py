@@ -14,7 +14,7 @@ import rfc8785
 from stationmaster.domain.product import Product
 from stationmaster.domain.tenants import Directory, Tenant
 
-Place = Literal["wave", "done", "pinned"]
+Place = Literal["wave", "done", "pinned", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +90,22 @@ def _waves(waves: tuple[Wave, ...]) -> list[dict[str, Any]]:
     ]
 
 
-def plan(product: Product, directory: Directory, running: Mapping[str, str], digest: str) -> Plan:
+def plan(
+    product: Product,
+    directory: Directory,
+    running: Mapping[str, str],
+    digest: str,
+    skipped: Mapping[str, str] | None = None,
+) -> Plan:
     """Rings in the order of `stationmaster.yaml`; a ring without a tenant to move gives no wave.
 
-    `running` maps a tenant to the digest it runs; `digest` is the artifact of the release. The directory has passed
-    `documents.check_directory`.
+    `running` maps a tenant to the digest it runs; `digest` is the artifact of the release; `skipped` maps whom a person
+    left out to the reason. The directory has passed `documents.check_directory`.
     """
-    placements = {tenant.id: _place(tenant, running.get(tenant.id), digest) for tenant in directory.tenants}
+    out = skipped or {}
+    placements = {
+        tenant.id: _place(tenant, running.get(tenant.id), digest, out.get(tenant.id)) for tenant in directory.tenants
+    }
     waves = (Wave(ring.name, _by_instance(directory, ring.name, placements)) for ring in product.rings)
     return Plan(
         product.product,
@@ -112,9 +121,11 @@ def _by_instance(directory: Directory, ring: str, placements: Mapping[str, Place
     return {name: tuple(sorted(tenant.id for tenant in moved if tenant.instance == name)) for name in instances}
 
 
-def _place(tenant: Tenant, running: str | None, digest: str) -> Placement:
+def _place(tenant: Tenant, running: str | None, digest: str, skipped: str | None) -> Placement:
     if running == digest:
         return Placement(tenant.id, tenant.ring, "done", "runs this artifact already")
+    if skipped is not None:
+        return Placement(tenant.id, tenant.ring, "skipped", f"is left out by a person: {skipped}")
     if tenant.pinned is not None:
         return Placement(tenant.id, tenant.ring, "pinned", f"is pinned to version {tenant.pinned}")
     now = f"runs {running[:19]}…" if running else "runs nothing yet"

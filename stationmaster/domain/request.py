@@ -24,13 +24,14 @@ class ReleaseRequest(BaseModel):
     product: Id = Field(title="Product", description="The product's blocks carry this name.", examples=["orderdesk"])
     ref: str = Field(
         default="main", title="Branch, tag or commit", min_length=1,
-        description="The release is cut from the commit that this names now, for example main or v1.2.0.", examples=["main", "v1.2.0"],
+        description="The release is cut from the commit that this names now, for example main or v1.2.0.",
+        examples=["main", "v1.2.0"],
     )  # fmt: skip
     kind: Kind = Field(
         default="manual", title="Kind",
         description=(
-            "manual: a person asks for it. hotfix: cut from a branch hotfix/VERSION of what runs, with approvals of its "
-            "own; no gate is skipped. train: set by the flow of the train."
+            "manual: a person asks for it. hotfix: cut from a branch hotfix/VERSION of what runs, with approvals of "
+            "its own; no gate is skipped. train: set by the flow of the train."
         ),
     )  # fmt: skip
     departs: AwareDatetime | None = Field(

@@ -49,7 +49,9 @@ REACHED = "reached"  # target of an edge: the furthest stage of the way to which
 SAME = "same"  # target of an edge: the stage stays
 _LEGS = WAY_STAGES  # a leg works in these
 _EVENTS = frozenset(STEPS) - OF_NO_RELEASE
-_ANY_TIME = frozenset({"confirmed", "approval", "adopted", "paused", "resumed", "lifted", "told"})
+_ANY_TIME = frozenset(
+    {"confirmed", "approval", "adopted", "paused", "resumed", "lifted", "told", "advanced", "skipped", "unskipped"}
+)
 _BACK = frozenset({"rollback", "rolled_back", "restored", "contained"})
 _OF_A_LEG = frozenset({"started", "waiting", "failed"})
 
@@ -144,6 +146,9 @@ EDGES: tuple[Edge, ...] = (
         "same",
         "a person, `release resume`: its changes may be released again",
     ),
+    Edge(STAGES, "advanced", "same", "a person, `release advance`; counts for what the ring has then"),
+    Edge(STAGES, "skipped", "same", "a person, `release skip`; the next leg plans without the tenant"),
+    Edge(STAGES, "unskipped", "same", "a person, `release skip --undo`"),
     Edge(STAGES, "told", "same", "task update_brief: people read how far it is"),
     # -- what comes late: the record is kept and changes nothing
     *(

@@ -33,6 +33,12 @@ TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
         "r2", {"product": "shop", "ref": "main", "assurance": "command line"},
         "shop from main is wanted, confirmed by command line",
     ),
+    "advanced": (
+        "pilot", {"verdict": "hold", "reason": "seen by hand"},
+        "pilot may be followed by the next although it is held: seen by hand",
+    ),
+    "skipped": ("acme", {"reason": "their audit"}, "acme is left out: their audit"),
+    "unskipped": ("acme", {"reason": "it is over"}, "acme is not left out any more: it is over"),
     "expanding": ("cloud", {"before": []}, "database cloud is being expanded from empty"),
     "expanded": ("cloud", {"before": ["r1"], "after": ["r2"]}, "database cloud expanded from r1 to r2"),
     "deployed": ("acme", RUNS, "acme → 2.0.0 (cloud b)"),
