@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stationmaster.blocks.carried import CONFIG
+from stationmaster.blocks.merge_backs import owed
 from stationmaster.blocks.source import GitRepository
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.artifact import Commit
@@ -107,11 +108,6 @@ def must_be_known(tools: Toolbox) -> None:
             file=tools.signer.approvers,
             hint=f"add it under services: {{id: {STARTER}, predicates: [], keys: [{{ed25519: KEY}}]}}",
         )
-
-
-def owed(tools: Toolbox, product: Product, into: str) -> list[MergeBack]:  # noqa: ARG001 - WIRE: blocks.merge_backs.owed
-    """The ways back of hotfixes into the branch."""
-    return []
 
 
 def _train(source: GitRepository, branch: str, head: Commit) -> tuple[Product, Train]:

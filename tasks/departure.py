@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 
 from stationmaster.blocks.leg import Leg, ReleaseAbortedError
-from stationmaster.blocks.trains import STARTER, owed, production
+from stationmaster.blocks.merge_backs import owed
+from stationmaster.blocks.trains import STARTER, production
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.duration import instant
 from stationmaster.domain.errors import WaitingError

@@ -86,12 +86,12 @@ class Station:
 @pytest.fixture
 def station(world: World) -> Station:
     made = Station(world)
-    _services(world, "release-train")
+    services(world, "release-train")
     made.arrive(world.source.refs["v2"])
     return made
 
 
-def _services(world: World, *names: str) -> None:
+def services(world: World, *names: str) -> None:
     file = world.root / "approvers.yaml"
     file.write_text(json.dumps({**json.loads(file.read_text()), "services": [{"id": name} for name in names]}))
 
@@ -317,7 +317,7 @@ def test_without_the_service_or_without_trains_it_says_what_to_write(station: St
         station.serve()
     assert "train: {cadence" in str(none.value.hint)
     station.merge("v3")
-    _services(station.world, "stationmaster")
+    services(station.world, "stationmaster")
     with pytest.raises(NoTrainServiceError, match="no service 'release-train'") as missing:
         station.serve()
     assert missing.value.file == str(station.world.root / "approvers.yaml")
