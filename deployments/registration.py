@@ -1,12 +1,24 @@
 """Tells the Prefect server what there is: the work pool, the flows of `prefect.yaml`, the blocks. Safe to repeat."""
 
 import contextlib
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.exceptions import ObjectAlreadyExists
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import DeploymentSchedule, StateType
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import RRuleSchedule
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 from pydantic import BaseModel
@@ -16,7 +28,11 @@ from stationmaster.blocks.chat import SlackChat
 from stationmaster.blocks.collection import BLOCKS
 from stationmaster.blocks.toolbox import TOOLS, remember
 from stationmaster.deployments.alerts import alert
+from stationmaster.domain.train import Train, prefect_rrule
 
+TRAIN = "stationmaster.flows.train.train"
+SLUG = "stationmaster"  # of the schedule that is ours, among those that people made
+_UNDER_WAY = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING]
 AT_ONCE = 10  # flow runs at a time of a new work pool; what waits holds no place
 
 
@@ -38,13 +54,69 @@ def register_tools(product: str, tools: dict[str, BaseModel]) -> None:
     alert(product, chat)
 
 
+def schedule_train(product: str, train: Train | None) -> str | None:
+    """The deployment that runs the product's trains, with the schedule of `train`; None when there is neither. What
+    people scheduled there themselves stays, and so does the schedule's pause.
+
+    A run is due at each departure and waits for the next train's cut-off. The first is created here.
+    """
+    row = next(row for row in _table() if row["entrypoint"] == TRAIN)
+    with get_client(sync_client=True) as client:
+        known = _deployment(client, f"train/{product}")
+    if known is None and train is None:
+        return None
+    there = known.schedules if known else []
+    active = all(one.active for one in there if one.slug == SLUG)
+    ours = [_schedule(train, active=active)] if train else []
+    others = [_again(one) for one in there if one.slug != SLUG]
+    name = _deploy(row, product, parameters={"request": {"product": product}}, schedules=others + ours)
+    if ours and active:
+        _begin(name)
+    return name
+
+
+def _schedule(train: Train, *, active: bool) -> DeploymentScheduleCreate:
+    rule = RRuleSchedule(rrule=prefect_rrule(train), timezone=train.zone)
+    return DeploymentScheduleCreate(schedule=rule, active=active, slug=SLUG)
+
+
+def _deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
+    try:
+        return client.read_deployment_by_name(name)
+    except ObjectNotFound:
+        return None
+
+
+def _again(schedule: DeploymentSchedule) -> DeploymentScheduleCreate:
+    """A schedule as it is: Prefect forgets those of a deployment that is registered anew."""
+    kept = {"schedule", "active", "max_scheduled_runs", "parameters", "slug"}
+    return DeploymentScheduleCreate.model_validate(schedule.model_dump(include=kept))
+
+
+def _begin(deployment: str) -> None:
+    """A run of the deployment, unless one has begun, waits or is about to begin. What the schedule made for later
+    trains is none.
+    """
+    with get_client(sync_client=True) as client:
+        found = client.read_deployment_by_name(deployment)
+        runs = client.read_flow_runs(
+            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[found.id])),
+            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNDER_WAY))),
+            sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+        )
+        now = datetime.now(UTC)
+        if not any(run.run_count or (run.expected_start_time or now) <= now for run in runs):
+            client.create_flow_run_from_deployment(found.id)
+
+
 def _table() -> list[dict[str, Any]]:
     text = files("stationmaster.deployments").joinpath("prefect.yaml").read_text(encoding="utf-8")
     rows: list[dict[str, Any]] = YAML(typ="safe").load(text)["deployments"]
     return rows
 
 
-def _deploy(row: dict[str, Any]) -> str:
+def _deploy(row: dict[str, Any], name: str | None = None, **more: Any) -> str:  # noqa: ANN401 - fields of a deployment
+    """The deployment of a row, under another name when one is given."""
     flow: Flow[..., Any] = load_flow_from_entrypoint(row["entrypoint"])
     pool = row["work_pool"]
     with get_client(sync_client=True) as client:
@@ -52,7 +124,7 @@ def _deploy(row: dict[str, Any]) -> str:
             client.create_work_pool(WorkPoolCreate(name=pool["name"], type="process", concurrency_limit=AT_ONCE))
         client.create_deployment(
             flow_id=client.create_flow(flow),
-            name=row["name"],
+            name=name or row["name"],
             entrypoint=row["entrypoint"],
             description=row["description"],
             tags=row["tags"],
@@ -61,5 +133,6 @@ def _deploy(row: dict[str, Any]) -> str:
             pull_steps=[],
             parameter_openapi_schema=parameter_schema(flow).model_dump(),
             enforce_parameter_schema=True,
+            **more,
         )
-    return f"{flow.name}/{row['name']}"
+    return f"{flow.name}/{name or row['name']}"

@@ -9,6 +9,7 @@ from stationmaster.domain.errors import InputError, StationmasterError
 
 if TYPE_CHECKING:
     from stationmaster.blocks.chat import SlackChat
+    from stationmaster.domain.train import Train
 
 
 def register(*, product: str | None = None, json: Flag = False) -> None:
@@ -20,7 +21,8 @@ def register(*, product: str | None = None, json: Flag = False) -> None:
     Parameters
     ----------
     product
-        The product whose channel is told when a flow run crashes or nobody begins it; the only one known here.
+        The product whose channel is told when a flow run crashes or nobody begins it, and whose trains are scheduled
+        when its stationmaster.yaml has `train`; the only one known here.
     json
         One object on standard output.
     """
@@ -35,6 +37,7 @@ def register(*, product: str | None = None, json: Flag = False) -> None:
         deployments = registration.register()
         chat = _chat(product)
         alerts = alert(*chat) if chat else []
+        trains = registration.schedule_train(chat[0], _train(chat[0])) if chat else None
     except StationmasterError:
         raise
     except Exception as error:
@@ -44,6 +47,7 @@ def register(*, product: str | None = None, json: Flag = False) -> None:
         ) from error
     if not alerts:
         say("no product's channel is known here, so nobody is told of crashed and late runs")
+    deployments += [trains] if trains else []
     text = "\n".join([*(f"{name}  {url}/deployments" for name in deployments), *alerts])
     answer({"server": url, "deployments": deployments, "alerts": alerts}, as_json=json, text=text)
 
@@ -57,3 +61,14 @@ def _chat(product: str | None) -> "tuple[str, SlackChat] | None":
         with suppress(InputError):
             name = only_product()
     return (name, recall("chat", name)) if name else None
+
+
+def _train(product: str) -> "Train | None":
+    """When the product's trains leave; None when it has none."""
+    from stationmaster.blocks.toolbox import recall  # noqa: PLC0415
+    from stationmaster.blocks.trains import NoTrainError, train_of  # noqa: PLC0415
+
+    try:
+        return train_of(recall("source", product))[1]
+    except NoTrainError:
+        return None
