@@ -14,6 +14,7 @@ from stationmaster.flows.release import runbook
 from stationmaster.tasks.confirmation import OtherConfirmedError, require_confirmation
 from stationmaster.tasks.cut import cut
 from stationmaster.tasks.hotfix import require_base
+from stationmaster.tasks.merge_back import remind
 from tests.shop import PRODUCT, product
 from tests.world import World
 
@@ -112,3 +113,23 @@ def test_it_owes_its_way_back_until_the_release_branch_has_it(world: World) -> N
     world.source.refs["main"] = world.source.refs["hotfix/1"]
     assert owed(world.tools, product(), "main") == []
     assert len(merge_backs(world.tools, product(), "main")) == 1
+
+
+def test_what_is_owed_is_told_once_and_once_more_when_it_is_overdue(world: World) -> None:
+    before = world.source.refs["main"]
+    fix(world)
+    world.source.refs["main"] = before
+    run(world)
+    entry = world.ledger.running()["acme"]
+    world.ledger.append(world.draft("h1", "deployed", "acme", dict(entry.fact)), world.clock.now())
+    for _ in range(2):
+        (said,) = remind(world.tools)
+        assert "h1 is not merged back into main: ana owes it" in said
+        assert "The incident is reviewed by 20" in said
+    told = len(world.chat.texts())
+    world.clock.sleep(4 * 86400)
+    assert "it blocks the next train" in remind(world.tools)[0]
+    remind(world.tools)
+    assert len(world.chat.texts()) == told + 1
+    world.source.refs["main"] = world.source.refs["hotfix/1"]
+    assert remind(world.tools) == []

@@ -1,0 +1,27 @@
+"""Reminds of hotfixes that the release branch lacks: once while they are owed, once more when they are overdue."""
+
+from stationmaster.blocks.carried import CONFIG
+from stationmaster.blocks.merge_backs import owed
+from stationmaster.blocks.toolbox import Toolbox
+from stationmaster.domain.block_kit import escaped, sections
+from stationmaster.domain.documents import read
+from stationmaster.domain.hotfix import MergeBack, aftermath, review_due
+from stationmaster.domain.product import Product
+
+MAIN = "main"  # where stationmaster.yaml says which branch the trains are cut from
+
+
+def remind(tools: Toolbox) -> list[str]:
+    """What is owed, in words for people, each told in the channel under a key of its own: so it is told once."""
+    head = tools.source.resolve(MAIN)
+    product = read(Product, tools.source.read(head.commit, CONFIG), CONFIG).value
+    into = product.train.branch if product.train else MAIN
+    found = owed(tools, product, into)
+    said = [aftermath(back, review_due(product.hotfix, back.since), tools.now()) for back in found]
+    for back, text in zip(found, said, strict=True):
+        tools.chat.post(_key(back, overdue=back.overdue(tools.now())), text, [*sections(escaped(text))])
+    return said
+
+
+def _key(back: MergeBack, *, overdue: bool) -> str:
+    return f"{back.release}/merge-back/{'overdue' if overdue else 'owed'}"
