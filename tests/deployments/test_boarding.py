@@ -289,6 +289,12 @@ def test_a_commit_that_the_mirror_has_not_got_yet_is_waited_for(desk: Desk) -> N
     assert [did for did, _ in desk.look()] == ["started"]
 
 
+def test_a_change_of_a_hook_that_is_no_longer_named_waits_for_it(desk: Desk) -> None:
+    desk.merge(hook="former")
+    assert [did for did, _ in desk.look()] == ["postponed"]
+    assert (desk.last()["code"], desk.host.asked) == ("hook_gone", [])
+
+
 def test_one_change_that_cannot_be_helped_keeps_no_other_from_its_way(desk: Desk) -> None:
     desk.merge()
     desk.merge("hotfix/1")

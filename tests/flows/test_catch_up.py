@@ -3,19 +3,25 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.logging import disable_run_logger
+from pydantic import SecretStr
 
 from stationmaster.blocks.code_host import CodeHost
+from stationmaster.blocks.code_host_block import CodeHostBlock
+from stationmaster.blocks.hook_hosts import host_of
 from stationmaster.blocks.hosting import CodeHostUnavailableError
+from stationmaster.blocks.toolbox import BlockMissingError
 from stationmaster.deployments.boarding import clerk_of
 from stationmaster.deployments.flow_runs import RELEASE, runs_of
 from stationmaster.deployments.submission import create
 from stationmaster.domain.catch_up import CatchUpRequest
+from stationmaster.domain.hooks import Hook
 from stationmaster.domain.request import ReleaseRequest
 from stationmaster.flows import catch_up as module
 from stationmaster.flows.catch_up import catch_up
@@ -74,3 +80,21 @@ def test_a_hotfix_is_one_flow_run_whoever_submits_it_and_however_often(tmp_path:
         again = create(RELEASE, asked, idempotency_key=asked.id)
     assert [one.run.id for one in runs_of([asked.id])] == [one.run.id for one in first] == [str(again.id)]
     assert first[0].request == asked.model_dump(mode="json")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.usefixtures("prefect_server")
+def test_the_code_host_of_a_hook_is_what_somebody_saved_in_the_ui(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATIONMASTER_HOME", str(tmp_path))
+    kept: dict[str, Any] = {"host": "github", "repository": "acme/shop", "token": SecretStr("hunter2")}
+    name = f"hub-{uuid4().hex[:12]}"
+    hook = Hook.model_validate({"host": "github", "product": f"shop-{name}", "secret": "x"})
+    with pytest.raises(BlockMissingError):
+        host_of(name, hook)
+    CodeHostBlock(**kept).save(hook.product)
+    assert host_of(name, hook) == CodeHost.model_validate(kept)
+    CodeHostBlock(**{**kept, "repository": "mirror/shop"}).save(name)
+    assert host_of(name, hook).repository == "mirror/shop"
