@@ -10,6 +10,7 @@ from stationmaster.blocks.signer import FileSigner, load_person_key, sign_with
 from stationmaster.blocks.trains import STARTER as STARTER_OF_TRAINS
 from stationmaster.deployments.sandbox.people import SERVICE, STARTER, Cast, make_people
 from stationmaster.domain.approval import Decision, decide, statement
+from stationmaster.domain.boarding_pass import WEBHOOK
 
 DIGEST = f"sha256:{'a' * 64}"
 
@@ -52,3 +53,9 @@ def test_a_second_call_keeps_the_people(tmp_path: Path) -> None:
 
 def test_a_train_may_be_started_in_the_name_of_its_service(tmp_path: Path) -> None:
     assert signer(make_people(tmp_path)).people().starter(STARTER_OF_TRAINS).id == "release-train"
+
+
+def test_the_webhook_starts_hotfixes_and_has_no_key(tmp_path: Path) -> None:
+    people = signer(make_people(tmp_path)).people()
+    assert people.starter(WEBHOOK).id == WEBHOOK
+    assert [len(service.keys) for service in people.services if service.id == WEBHOOK] == [0]
