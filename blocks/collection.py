@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from stationmaster.blocks.artifact_store import DirectoryStore
 from stationmaster.blocks.chat import SlackChat
+from stationmaster.blocks.code_host import CodeHost
 from stationmaster.blocks.database import ProductDatabase
 from stationmaster.blocks.deploy_target import SandboxTarget
 from stationmaster.blocks.flag_store import FileFlags
@@ -103,6 +104,12 @@ class Secrets(ProductSecrets, Block):
     _block_type_slug: ClassVar[str] = "stationmaster-secrets"
 
 
+class Host(CodeHost, Block):
+    __doc__ = CodeHost.__doc__
+    _block_type_name: ClassVar[str] = "Stationmaster code host"
+    _block_type_slug: ClassVar[str] = "stationmaster-code-host"
+
+
 BLOCKS: dict[str, type[Block]] = {
     "source": Source,
     "ledger": LedgerBlock,
@@ -115,4 +122,5 @@ BLOCKS: dict[str, type[Block]] = {
     "tenants": TenantDirectory,
     "flags": Flags,
     "secrets": Secrets,
+    "code-host": Host,
 }

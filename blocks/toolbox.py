@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from stationmaster.blocks import copies
 from stationmaster.blocks.artifact_store import DirectoryStore
 from stationmaster.blocks.chat import SlackChat
+from stationmaster.blocks.code_host import CodeHost
 from stationmaster.blocks.database import ProductDatabase
 from stationmaster.blocks.deploy_target import SandboxTarget
 from stationmaster.blocks.flag_store import FileFlags
@@ -46,6 +47,8 @@ TOOLS: dict[str, type[BaseModel]] = {
     "flags": FileFlags,
     "secrets": ProductSecrets,
 }
+OPTIONAL: dict[str, type[BaseModel]] = {"code-host": CodeHost}  # no release needs them; a product may have none
+KINDS = TOOLS | OPTIONAL
 
 
 class BlockMissingError(InputError):
@@ -105,6 +108,21 @@ def load(product: str) -> Toolbox:
         return tools
 
 
+def optional(kind: str, product: str) -> Any:  # noqa: ANN401 - one of OPTIONAL
+    """A tool that a product may have, from the Prefect server, or its last good copy when that is away.
+
+    Raises:
+        BlockMissingError, BlockInvalidError, CopyDamagedError: it has none, or one that cannot be used.
+        PrefectAwayError: the server does not answer and there is no copy.
+    """
+    try:
+        return _from_server(kind, product)
+    except PrefectAwayError as away:
+        with contextlib.suppress(BlockMissingError):
+            return recall(kind, product)
+        raise away from None
+
+
 def remembered(product: str) -> Toolbox:
     """The tools of a product from their last good copies alone."""
     return assemble({kind: recall(kind, product) for kind in TOOLS})
@@ -138,10 +156,10 @@ def only_product() -> str:
 
 def remember(kind: str, product: str, tool: BaseModel) -> None:
     """Keep a tool's last good copy, readable by its owner alone."""
-    copies.write(TOOLS[kind], _copy(kind, product), tool)
+    copies.write(KINDS[kind], _copy(kind, product), tool)
 
 
-def recall(kind: str, product: str) -> Any:  # noqa: ANN401 - one of TOOLS
+def recall(kind: str, product: str) -> Any:  # noqa: ANN401 - one of KINDS
     """A tool from its last good copy.
 
     Raises:
@@ -150,7 +168,7 @@ def recall(kind: str, product: str) -> Any:  # noqa: ANN401 - one of TOOLS
     """
     path = _copy(kind, product)
     try:
-        return copies.read(TOOLS[kind], path)
+        return copies.read(KINDS[kind], path)
     except FileNotFoundError:
         known = [other.stem for other in path.parent.glob("*.json")]
         raise BlockMissingError(
@@ -164,14 +182,14 @@ def age(kind: str, product: str) -> float:
     return time.time() - _copy(kind, product).stat().st_mtime
 
 
-def _from_server(kind: str, product: str) -> Any:  # noqa: ANN401 - one of TOOLS
+def _from_server(kind: str, product: str) -> Any:  # noqa: ANN401 - one of KINDS
     from stationmaster.blocks.collection import BLOCKS  # noqa: PLC0415 - prefect costs 3 s; questions never pay them
 
     try:
         block: Any = BLOCKS[kind].load(product)
     except Exception as error:  # noqa: BLE001 - whatever keeps the server from answering, the last good copy will do
         raise _why(kind, product, error) from None
-    tool = TOOLS[kind].model_validate({name: getattr(block, name) for name in TOOLS[kind].model_fields})
+    tool = KINDS[kind].model_validate({name: getattr(block, name) for name in KINDS[kind].model_fields})
     with contextlib.suppress(OSError):  # a full disk must not stop a release here
         remember(kind, product, tool)
     return tool

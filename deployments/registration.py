@@ -16,7 +16,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import DeploymentSchedule, StateType
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.client.schemas.schedules import RRuleSchedule
+from prefect.client.schemas.schedules import CronSchedule, RRuleSchedule
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.flows import Flow, load_flow_from_entrypoint
@@ -31,6 +31,7 @@ from stationmaster.deployments.alerts import alert
 from stationmaster.domain.train import Train, prefect_rrule
 
 TRAIN = "stationmaster.flows.train.train"
+MERGE_BACK = "stationmaster.flows.merge_back.merge_back_check"
 SLUG = "stationmaster"  # of the schedule that is ours, among those that people made
 _UNDER_WAY = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING]
 AT_ONCE = 10  # flow runs at a time of a new work pool; what waits holds no place
@@ -60,24 +61,41 @@ def schedule_train(product: str, train: Train | None) -> str | None:
 
     A run is due at each departure and waits for the next train's cut-off. The first is created here.
     """
-    row = next(row for row in _table() if row["entrypoint"] == TRAIN)
-    with get_client(sync_client=True) as client:
-        known = _deployment(client, f"train/{product}")
-    if known is None and train is None:
+    if train is None and _known(f"train/{product}") is None:
         return None
-    there = known.schedules if known else []
-    active = all(one.active for one in there if one.slug == SLUG)
-    ours = [_schedule(train, active=active)] if train else []
-    others = [_again(one) for one in there if one.slug != SLUG]
-    name = _deploy(row, product, parameters={"request": {"product": product}}, schedules=others + ours)
-    if ours and active:
+    rule = RRuleSchedule(rrule=prefect_rrule(train), timezone=train.zone) if train else None
+    name, active = _schedule(product, TRAIN, rule)
+    if train and active:
         _begin(name)
     return name
 
 
-def _schedule(train: Train, *, active: bool) -> DeploymentScheduleCreate:
-    rule = RRuleSchedule(rrule=prefect_rrule(train), timezone=train.zone)
-    return DeploymentScheduleCreate(schedule=rule, active=active, slug=SLUG)
+def schedule_merge_backs(product: str) -> str:
+    """The deployment that asks each morning whether the product's hotfixes are merged back. As `schedule_train`."""
+    return _schedule(product, MERGE_BACK, CronSchedule(cron="0 7 * * *", timezone="UTC"))[0]
+
+
+def _schedule(product: str, entrypoint: str, rule: RRuleSchedule | CronSchedule | None) -> tuple[str, bool]:
+    """The product's own deployment of a flow, with our schedule beside those that people made, and whether ours runs:
+    people may have paused it.
+    """
+    row = next(row for row in _table() if row["entrypoint"] == entrypoint)
+    known = _known(f"{_flow_name(row)}/{product}")
+    there = known.schedules if known else []
+    active = all(one.active for one in there if one.slug == SLUG)
+    ours = [DeploymentScheduleCreate(schedule=rule, active=active, slug=SLUG)] if rule else []
+    others = [_again(one) for one in there if one.slug != SLUG]
+    parameters = {"request": {"product": product}}
+    return _deploy(row, product, parameters=parameters, schedules=others + ours), active
+
+
+def _flow_name(row: dict[str, Any]) -> str:
+    return str(load_flow_from_entrypoint(row["entrypoint"]).name)
+
+
+def _known(name: str) -> DeploymentResponse | None:
+    with get_client(sync_client=True) as client:
+        return _deployment(client, name)
 
 
 def _deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:

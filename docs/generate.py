@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from stationmaster.blocks.toolbox import TOOLS
+from stationmaster.blocks.toolbox import KINDS
 from stationmaster.cli.main import app
 from stationmaster.domain import errors, stages
 from stationmaster.domain.documents import schema
@@ -69,7 +69,7 @@ def blocks() -> str:
         "edited in the Prefect UI under *Blocks*. The toolbox keeps the last good copy of each below",
         "`~/.stationmaster/blocks/`, readable by its owner alone.",
     ]
-    for kind, tool in TOOLS.items():
+    for kind, tool in KINDS.items():
         lines += ["", f"## stationmaster-{kind}", "", _one_line(tool.__doc__), "", *_keys(tool.model_json_schema())]
     return "\n".join(lines) + "\n"
 

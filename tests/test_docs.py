@@ -24,7 +24,7 @@ from stationmaster.domain.stages import STAGES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = sorted(page for page in [*ROOT.glob("*.md"), *DOCS.rglob("*.md")] if not page.is_symlink())
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 FLOORS = ("stationmaster", "deployments", "flows", "tasks", "blocks")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)(```|~~~)(\w*)[^\n]*\n(.*?)^\1\2$", re.MULTILINE | re.DOTALL)

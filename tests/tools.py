@@ -8,6 +8,7 @@ from pydantic import BaseModel, SecretStr
 
 from stationmaster.blocks.artifact_store import DirectoryStore
 from stationmaster.blocks.chat import SlackChat
+from stationmaster.blocks.code_host import CodeHost
 from stationmaster.blocks.database import ProductDatabase
 from stationmaster.blocks.deploy_target import SandboxTarget
 from stationmaster.blocks.flag_store import FileFlags
@@ -40,3 +41,8 @@ def tools(folder: Path) -> dict[str, BaseModel]:
         "flags": FileFlags(path=str(folder / "flags.json")),
         "secrets": ProductSecrets(environment={"KEY": SECRET}, journeys={"PASSWORD": SECRET}),
     }  # fmt: skip
+
+
+def optional() -> dict[str, BaseModel]:
+    """Those that a product may have, with their secrets."""
+    return {"code-host": CodeHost(host="github", repository="shop/orders", token=SECRET)}

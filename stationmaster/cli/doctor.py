@@ -10,12 +10,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from stationmaster.blocks.code_host import CodeHost
 from stationmaster.blocks.home import home
 from stationmaster.blocks.supervisor import Supervisor, SupervisorGoneError
 from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer
 from stationmaster.deployments import descriptor
-from stationmaster.deployments.adoption.inspection import PRODUCT, Finding, inspect, protection, remote_host
+from stationmaster.deployments.adoption.inspection import PRODUCT, Finding, inspect, product_of, protection, remote_host
 from stationmaster.domain.errors import Exit, InputError, StationmasterError
 
 _ROOM = 1 << 30  # bytes a sandbox and its artifacts need
@@ -56,7 +57,19 @@ def _findings(folder: Path | None, *, offline: bool) -> Iterator[Finding]:
     if folder is not None:
         yield from inspect(folder, datetime.now(UTC).date())
         if not offline:
-            yield protection(remote_host(folder))
+            yield protection(_host(folder))
+
+
+def _host(folder: Path) -> CodeHost | None:
+    """The product's code-host block, else the public host that its remotes name."""
+    from stationmaster.blocks import toolbox  # noqa: PLC0415 - --help does not ask
+
+    product = product_of(folder)
+    if product is not None:
+        with contextlib.suppress(toolbox.BlockMissingError):
+            host: CodeHost = toolbox.recall("code-host", product)
+            return host
+    return remote_host(folder)
 
 
 def _programs() -> Iterator[Finding]:

@@ -38,6 +38,7 @@ app.command(
 )
 app.command("stationmaster.cli.inbox:app", name="inbox", help="The merged changes that the receiver took.")
 app.command("stationmaster.cli.watchdog:watchdog", name="watchdog", help="Start again what died, wake what waits.")
+app.command("stationmaster.cli.init:init", name="init", help="Write the files with which a product begins here.")
 app.command("stationmaster.cli.doctor:doctor", name="doctor", help="Say what is missing here; change nothing.")
 app.command("stationmaster.cli.schema:schema", name="schema", help="JSON Schema of the files, and the table of stages.")
 app.command("stationmaster.cli.approve:approve", name="approve", help="Sign a release off with your own key.")
@@ -48,6 +49,7 @@ app.command(
     help="Keep new versions away from production, stage, a ring or a tenant.",
 )
 app.command("stationmaster.cli.tenants:app", name="tenants", help="Which tenants there are and what they run.")
+app.command("stationmaster.cli.checks:app", name="checks", help="Run the product's own checks, as a release does.")
 app.command("stationmaster.cli.journeys:app", name="journeys", help="Run the product's journeys now.")
 
 

@@ -37,7 +37,9 @@ def register(*, product: str | None = None, json: Flag = False) -> None:
         deployments = registration.register()
         chat = _chat(product)
         alerts = alert(*chat) if chat else []
-        trains = registration.schedule_train(chat[0], _train(chat[0])) if chat else None
+        if chat:
+            trains = registration.schedule_train(chat[0], _train(chat[0]))
+            deployments += [*([trains] if trains else []), registration.schedule_merge_backs(chat[0])]
     except StationmasterError:
         raise
     except Exception as error:
@@ -47,7 +49,6 @@ def register(*, product: str | None = None, json: Flag = False) -> None:
         ) from error
     if not alerts:
         say("no product's channel is known here, so nobody is told of crashed and late runs")
-    deployments += [trains] if trains else []
     text = "\n".join([*(f"{name}  {url}/deployments" for name in deployments), *alerts])
     answer({"server": url, "deployments": deployments, "alerts": alerts}, as_json=json, text=text)
 

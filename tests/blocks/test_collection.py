@@ -13,10 +13,11 @@ from pydantic import BaseModel
 
 from stationmaster.blocks import collection, toolbox
 from stationmaster.blocks.collection import BLOCKS
-from stationmaster.blocks.toolbox import TOOLS, BlockInvalidError, BlockMissingError
-from tests.tools import tools
+from stationmaster.blocks.toolbox import BlockInvalidError, BlockMissingError
+from tests.tools import optional, tools
 
 _PRIVATE = ("password", "secret", "token", "key", "credential")
+TOOLS = toolbox.KINDS
 KINDS = sorted(TOOLS)
 
 
@@ -42,8 +43,8 @@ def test_a_block_has_a_name_a_description_and_a_field_of_each_of_the_tools(kind:
 def test_what_is_secret_is_so_in_the_form() -> None:
     hidden = {f"{kind}.{path}" for kind in KINDS for path in BLOCKS[kind].model_json_schema()["secret_fields"]}
     assert hidden == {
-        "chat.token", "database.databases.*", "database.scratch", "ledger.url", "secrets.environment.*",
-        "secrets.journeys.*", "signer.key", "target.instances.*",
+        "chat.token", "code-host.token", "database.databases.*", "database.scratch", "ledger.url",
+        "secrets.environment.*", "secrets.journeys.*", "signer.key", "target.instances.*",
     }  # fmt: skip
 
 
@@ -55,7 +56,7 @@ def test_what_is_private_by_its_name_is_no_readable_field(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_secret_of_a_block_is_shown_unless_asked_for(kind: str, tmp_path: Path) -> None:
-    block = as_block(kind, tools(tmp_path)[kind])
+    block = as_block(kind, (tools(tmp_path) | optional())[kind])
     document = block._to_block_document(name="shop", block_schema_id=_ID, block_type_id=_ID)
     kept = document.model_dump_json()
     assert "hunter2" not in f"{block!r} {block} {block.model_dump_json()} {kept}"
@@ -83,13 +84,20 @@ def test_tools_go_to_the_server_and_come_back(server: None, tmp_path: Path, monk
         toolbox.load("shop")
     for kind, tool in given.items():
         as_block(kind, tool).save("shop", overwrite=True)
-    assert [kind for kind in KINDS if "hunter2" in _as_the_ui_sees_it(kind)] == []
+    assert [kind for kind in given if "hunter2" in _as_the_ui_sees_it(kind)] == []
     found = toolbox.load("shop")
     found.ledger.close()
     assert {kind: getattr(found, kind) for kind in given if kind != "ledger"} == {
         kind: tool for kind, tool in given.items() if kind != "ledger"
     }
     for kind, tool in given.items():  # the copies, left by the way
+        assert toolbox.recall(kind, "shop") == tool
+    with pytest.raises(BlockMissingError, match="no block stationmaster-code-host named 'shop'"):
+        toolbox.optional("code-host", "shop")
+    for kind, tool in optional().items():
+        as_block(kind, tool).save("shop")
+        assert "hunter2" not in _as_the_ui_sees_it(kind)
+        assert toolbox.optional(kind, "shop") == tool
         assert toolbox.recall(kind, "shop") == tool
     _break("shop")
     with pytest.raises(

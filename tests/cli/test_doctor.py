@@ -11,7 +11,6 @@ from pydantic import SecretStr
 from stationmaster.blocks.code_host import CodeHost
 from stationmaster.blocks.signer import FileSigner
 from stationmaster.blocks.toolbox import remember
-from stationmaster.cli import doctor as module
 from stationmaster.cli.doctor import doctor
 from stationmaster.cli.init import init
 from stationmaster.deployments.adoption.detection import NotARepositoryError
@@ -146,10 +145,11 @@ def test_requirements_are_a_lock_file_when_they_pin_everything(
 
 
 @pytest.fixture
-def hosted(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """The repository's host is the server. It has no rules unless told."""
+def hosted(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The product's code-host block names the server. It has no rules unless told."""
+    monkeypatch.setenv("STATIONMASTER_HOME", str(tmp_path / "home"))
     host = CodeHost(host="github", repository="shop/orders", url=server.url, token=SecretStr("hunter2-token"))
-    monkeypatch.setattr(module, "remote_host", lambda _folder: host)
+    remember("code-host", "shop", host)
     server.tell("/repos/shop/orders", {"default_branch": "main"})
     server.tell(RULES, [])
     return server

@@ -15,7 +15,13 @@ from stationmaster.deployments import stack
 from stationmaster.deployments.stack import PortInUseError
 from tests.stories.sandbox import Sandbox
 
-FLOWS = ["stationmaster.flows.release.release", "stationmaster.flows.rollback.rollback"]
+FLOWS = [
+    "stationmaster.flows.catch_up.catch_up",
+    "stationmaster.flows.merge_back.merge_back_check",
+    "stationmaster.flows.release.release",
+    "stationmaster.flows.rollback.rollback",
+    "stationmaster.flows.train.train",
+]
 
 
 def test_a_wanted_port_that_is_taken_is_refused() -> None:

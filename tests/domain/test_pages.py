@@ -15,7 +15,7 @@ from stationmaster.domain.fragments import KINDS, read_fragment
 from stationmaster.domain.product import Product
 from stationmaster.domain.tenants import Directory
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs/reference"
 
 
 def blocks(page: str, language: str) -> list[str]:

@@ -165,7 +165,7 @@ def _last(entries: list[Entry], step: str) -> bool:
 
 
 def test_the_page_has_the_table_that_the_code_has() -> None:
-    page = (Path(__file__).parents[2] / "docs/stages.md").read_text()
+    page = (Path(__file__).parents[2] / "docs/reference/stages.md").read_text()
     rows = [
         f"| {_names(stages)} | {', '.join(f'`{edge.event}`' for edge in edges)} | {_TARGET.get(to, f'`{to}`')} | {by} |"
         for (stages, to, by), edges in groupby(EDGES, lambda edge: (edge.stages, edge.to, edge.by))

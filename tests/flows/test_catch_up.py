@@ -13,7 +13,7 @@ from prefect.logging import disable_run_logger
 from pydantic import SecretStr
 
 from stationmaster.blocks.code_host import CodeHost
-from stationmaster.blocks.code_host_block import CodeHostBlock
+from stationmaster.blocks.collection import Host
 from stationmaster.blocks.hook_hosts import host_of
 from stationmaster.blocks.hosting import CodeHostUnavailableError
 from stationmaster.blocks.toolbox import BlockMissingError
@@ -94,7 +94,7 @@ def test_the_code_host_of_a_hook_is_what_somebody_saved_in_the_ui(
     hook = Hook.model_validate({"host": "github", "product": f"shop-{name}", "secret": "x"})
     with pytest.raises(BlockMissingError):
         host_of(name, hook)
-    CodeHostBlock(**kept).save(hook.product)
+    Host(**kept).save(hook.product)
     assert host_of(name, hook) == CodeHost.model_validate(kept)
-    CodeHostBlock(**{**kept, "repository": "mirror/shop"}).save(name)
+    Host(**{**kept, "repository": "mirror/shop"}).save(name)
     assert host_of(name, hook).repository == "mirror/shop"

@@ -1,4 +1,4 @@
-"""docs/ledger.md says what the code does."""
+"""docs/reference/ledger.md says what the code does."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from stationmaster.domain.errors import StationmasterError
 from stationmaster.ledger import faults, tables
 from stationmaster.ledger.rows import leaf, unseal
 
-PAGE = (Path(__file__).parents[2] / "docs/ledger.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/reference/ledger.md").read_text()
 BLOCKS = re.findall(r"```(?:json)?\n(.*?)\n```", PAGE, re.DOTALL)
 
 
