@@ -38,10 +38,12 @@ AT_ONCE = 10  # flow runs at a time of a new work pool; what waits holds no plac
 
 
 def register() -> list[str]:
-    """The block types, the work pool and every deployment of `prefect.yaml`, whose names are returned."""
+    """The block types, the work pool and every deployment of `prefect.yaml`, whose names are returned. What people
+    scheduled there stays.
+    """
     for block in BLOCKS.values():
         block.register_type_and_schema()
-    return [_deploy(row) for row in _table()]
+    return [_deploy(row, schedules=[_again(one) for one in _scheduled(row, row["name"])]) for row in _table()]
 
 
 def register_tools(product: str, tools: dict[str, BaseModel]) -> None:
@@ -80,8 +82,7 @@ def _schedule(product: str, entrypoint: str, rule: RRuleSchedule | CronSchedule 
     people may have paused it.
     """
     row = next(row for row in _table() if row["entrypoint"] == entrypoint)
-    known = _known(f"{_flow_name(row)}/{product}")
-    there = known.schedules if known else []
+    there = _scheduled(row, product)
     active = all(one.active for one in there if one.slug == SLUG)
     ours = [DeploymentScheduleCreate(schedule=rule, active=active, slug=SLUG)] if rule else []
     others = [_again(one) for one in there if one.slug != SLUG]
@@ -89,8 +90,10 @@ def _schedule(product: str, entrypoint: str, rule: RRuleSchedule | CronSchedule 
     return _deploy(row, product, parameters=parameters, schedules=others + ours), active
 
 
-def _flow_name(row: dict[str, Any]) -> str:
-    return str(load_flow_from_entrypoint(row["entrypoint"]).name)
+def _scheduled(row: dict[str, Any], name: str) -> list[DeploymentSchedule]:
+    """The schedules that the deployment of that name has."""
+    known = _known(f"{load_flow_from_entrypoint(row['entrypoint']).name}/{name}")
+    return known.schedules if known else []
 
 
 def _known(name: str) -> DeploymentResponse | None:

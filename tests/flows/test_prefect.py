@@ -7,6 +7,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 
+from stationmaster.blocks.confirmation import confirm
 from stationmaster.domain.errors import InputError, OutsideError
 from stationmaster.domain.request import ReleaseRequest
 from stationmaster.flows import release as release_flow
@@ -22,6 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default"), pytest.ma
 @flow(name="release over the fakes", retries=0)
 def leg(world: Any, ref: str = "v2") -> State[None]:
     request = ReleaseRequest(id="r2", product="shop", ref=ref, starter="ana")
+    confirm(world.ledger, request, "command line", world.clock.now())
     return conduct(world.tools, request, "test", runbook)
 
 

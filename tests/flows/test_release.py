@@ -5,11 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from stationmaster.blocks.confirmation import confirm
 from stationmaster.domain.request import ReleaseRequest
 from stationmaster.flows import release as flows
 from tests.shop import PRODUCT
 from tests.world import World
 
+ASKED = ReleaseRequest(id="r2", product="shop", ref="v2", starter="ana")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 
@@ -17,6 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 def shop(world: World, prefect_server: None, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(flows, "load", lambda _product: world.tools)
     world.commit("v2")
+    confirm(world.ledger, ASKED, "command line", world.clock.now())
     return world
 
 
@@ -40,9 +43,9 @@ class _Heard(logging.Handler):
         self._names.add(str(getattr(record, "task_run_name", "")))
 
 
-def leg(starter: str = "ana") -> tuple[str, str]:
+def leg(request: ReleaseRequest = ASKED) -> tuple[str, str]:
     """One flow run: the type and name of its state."""
-    state = flows.release(ReleaseRequest(id="r2", product="shop", ref="v2", starter=starter), return_state=True)
+    state = flows.release(request, return_state=True)
     return str(state.type.value), str(state.name)
 
 
@@ -54,6 +57,11 @@ def test_without_an_approval_it_waits_and_with_one_it_goes_on(shop: World, shown
     assert leg() == ("COMPLETED", "Released")
     assert {shop.tenants()[tenant] for tenant in ("acme", "birch", "cedar")} == {"2"}
     assert {"expand cloud", "watch pilot", "shift broad", "deploy cedar"} <= shown
+
+
+def test_a_start_that_nobody_confirmed_waits(shop: World) -> None:
+    assert leg(ASKED.model_copy(update={"id": "from-the-form"})) == ("COMPLETED", "WaitingForStart")
+    assert [step for step, _ in shop.steps("from-the-form")] == ["started", "waiting"]
 
 
 def test_a_closed_window_is_waited_for(shop: World) -> None:
