@@ -15,6 +15,7 @@ from time import perf_counter
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, insert, update
 
 from stationmaster.domain.entries import Draft, compose
+from stationmaster.domain.release import status
 from stationmaster.ledger import tables
 from stationmaster.ledger.connection import alone
 from stationmaster.ledger.rows import to_row
@@ -23,6 +24,9 @@ from stationmaster.ledger.store import Ledger
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 TENANTS = 12
 APPENDS = 300
+WAY = ("started", "cut", "built", "tested", "staged", "planned", "approved", "briefed")
+FACTS = {"started": {"product": "shop", "kind": "manual", "ref": "main"}, "planned": {"waves": []}}
+RUNS = {"version": "1.0.0"}
 BARE = Table("bare", MetaData(), Column("id", Integer, primary_key=True), Column("content", LargeBinary))
 
 
@@ -63,6 +67,7 @@ def _questions(ledger: Ledger, releases: int) -> dict[str, float]:
     asked: dict[str, Callable[[], object]] = {
         "running_ms": ledger.running,
         "entries_of_a_release_ms": lambda: ledger.entries("release-500"),
+        "status_ms": lambda: status("release-500", ledger.entries("release-500"), ledger.running()),
         "recorded_ms": lambda: ledger.recorded("release-500", "deployed", "t3", {}),
     }
     return {name: median(_milliseconds(ask) for _ in range(50)) for name, ask in asked.items()}
@@ -73,8 +78,8 @@ def _fill(ledger: Ledger, releases: int) -> None:
     index, rows = _size(ledger), []
     for number in range(len(ledger.releases()), releases):
         release = f"release-{number}"
-        drafts = [Draft(release=release, step=step) for step in ("started", "cut", "built")]
-        drafts += [Draft(release=release, step="deployed", subject=f"t{n}") for n in range(TENANTS)]
+        drafts = [Draft(release=release, step=step, fact=FACTS.get(step, {})) for step in WAY]
+        drafts += [Draft(release=release, step="deployed", subject=f"t{n}", fact=RUNS) for n in range(TENANTS)]
         for draft in drafts:
             rows.append(to_row(compose(draft, index=index, at=AT, attempt=1, salt="00" * 16, payload=None)))
             index += 1

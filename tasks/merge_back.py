@@ -3,12 +3,11 @@
 from stationmaster.blocks.carried import CONFIG
 from stationmaster.blocks.merge_backs import owed
 from stationmaster.blocks.toolbox import Toolbox
+from stationmaster.blocks.trains import MAIN
 from stationmaster.domain.block_kit import escaped, sections
 from stationmaster.domain.documents import read
 from stationmaster.domain.hotfix import MergeBack, aftermath, review_due
 from stationmaster.domain.product import Product
-
-MAIN = "main"  # where stationmaster.yaml says which branch the trains are cut from
 
 
 def remind(tools: Toolbox) -> list[str]:

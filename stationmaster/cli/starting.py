@@ -123,17 +123,16 @@ def _request(
     hotfix: bool = False,
 ) -> ReleaseRequest:
     """`product` is the one the person named, `home` the one that a new release is of."""
-    known = ledger.releases()
-    if release in known:
+    if release and ledger.entries(release):
         found = _continued(ledger, str(release), product, ref, starter)
         if hotfix and found.kind != "hotfix":
             raise InputError(f"{release} was started as no hotfix", hint="give the hotfix another id")
         return found
     if release and ref is None:
-        _must_not_be_misspelt(release, [name for name in known if _stage(ledger, name) not in CLOSED])
+        _must_not_be_misspelt(release, [one for one in ledger.releases() if _stage(ledger, one) not in CLOSED])
     try:
         recall("signer", home).people().starter(starter)
-        name = release or _name(ledger, home, ref or "main", known)
+        name = release or _name(ledger, home, ref or "main")
         kind: Kind = "hotfix" if hotfix else "manual"
         return ReleaseRequest(id=name, product=home, ref=ref or "main", kind=kind, starter=starter)
     except ValidationError as error:
@@ -167,12 +166,12 @@ def _must_not_be_misspelt(release: str, known: list[str]) -> None:
         raise UnknownReleaseError(release, hint=f"did you mean {near[0]!r}? a new release of that name needs --ref")
 
 
-def _name(ledger: "Ledger", product: str, ref: str, known: list[str]) -> str:
+def _name(ledger: "Ledger", product: str, ref: str) -> str:
     """`orderdesk-1-2-0`; a number follows when that name was used for a release that is over."""
     version = recall("source", product).resolve(ref).version
     plain = re.sub(r"[^a-z0-9]+", "-", f"{product}-{version}".lower()).strip("-")[:58]
     for name in (plain, *(f"{plain}-{number}" for number in range(2, 10_000))):
-        if name not in known:
+        if not ledger.entries(name):
             return name
         if (stage := _stage(ledger, name)) not in CLOSED:
             raise ReleaseOpenError(name, stage)
