@@ -35,7 +35,7 @@ Begin = Callable[[ReleaseRequest], None]
 class ReleaseNotRegisteredError(OutsideError):
     """The Prefect server has no deployment that could take the train."""
 
-    code = "not_registered"
+    code = "release_not_registered"
 
 
 @dataclass(frozen=True)
