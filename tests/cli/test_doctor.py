@@ -94,10 +94,10 @@ def test_lines_that_are_left_to_do_are_missing(tmp_path: Path, capsys: pytest.Ca
     ("file", "change", "told"),
     [
         ("stationmaster.yaml", ("rings:", "rigns:"), ("stationmaster.yaml", "unknown key 'rigns'")),
-        ("stationmaster.yaml", ("product: shop", "product: Shop!"), ("stationmaster.yaml", "line 5")),
+        ("stationmaster.yaml", ('product: "shop"', "product: Shop!"), ("stationmaster.yaml", "line 5")),
         ("tenants.yaml", ("ring: pilot", "ring: pilto"), ("tenants.yaml", "unknown ring 'pilto'")),
         ("tenants.yaml", ("Europe/Berlin", "Berlin"), ("tenants.yaml", "unknown IANA zone")),
-        ("stationmaster.yaml", ("migrations: migrations", "migrations: db"), ("db", "no such file")),
+        ("stationmaster.yaml", ('migrations: "migrations"', "migrations: db"), ("db", "no such file")),
         (GITHUB, ("stationmaster", "trainmaster"), ("CI file", "calls stationmaster")),
     ],
 )

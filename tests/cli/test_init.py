@@ -238,6 +238,19 @@ def test_what_cannot_be_found_is_left_to_a_person(tmp_path: Path, capsys: pytest
         assert what in (tmp_path / "Übung #1" / file).read_text("utf-8").splitlines()[line - 1]
 
 
+@pytest.mark.parametrize("name", ["2048", "null", "1e3"])
+def test_names_that_yaml_takes_for_something_else_stay_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    made = repository(tmp_path / name, {f"{name}/env.py": "", f"{name}/script.py.mako": ""})
+    made.git("checkout", "--quiet", "-b", name)
+    typed(capsys, made.path, ci="github")
+    product = read(Product, (made.path / "stationmaster.yaml").read_text("utf-8"), "stationmaster.yaml").value
+    assert product.database is not None
+    assert (product.product, product.database.migrations) == (name, name)
+    assert text(made.path, GITHUB)["on"]["push"]["branches"] == [name]
+
+
 @pytest.mark.parametrize(
     ("contents", "expected"),
     [
