@@ -54,22 +54,34 @@ class Git:
     timeout: float = TIMEOUT
 
     def text(self, *arguments: str, **environment: str) -> str:
+        """What git prints, as text. Errors as `content`."""
+        return self.content(*arguments, **environment).decode(errors="replace")
+
+    def content(self, *arguments: str, **environment: str) -> bytes:
         """What git prints; raises SourceUnreachableError when it fails, NoSpaceError when that was for want of room."""
         done = self.call(arguments, environment)
         if done.code != 0:
             folder = Path(environment.get("GIT_WORK_TREE", self.folder))
             if space.was_short(folder, done.said):
                 raise space.no_space(f"what git {arguments[0]} writes", folder, said=done.said[-400:])
-            raise SourceUnreachableError(
-                f"git {arguments[0]} failed for {self.name}: {done.said[-400:]}",
-                hint="check the source block's url and that this machine may read it",
-            )
-        return done.out.decode(errors="replace")
+            raise self._failed(arguments[0], done)
+        return done.out
 
     def bytes(self, *arguments: str) -> bytes | None:
-        """What git prints, or None when it says no."""
+        """What git prints, or None when it says no. Raises SourceUnreachableError when a signal ended it: it said
+        nothing then.
+        """
         done = self.call(arguments, {})
+        if done.code < 0:
+            raise self._failed(arguments[0], done)
         return done.out if done.code == 0 else None
+
+    def _failed(self, command: str, done: Done) -> SourceUnreachableError:
+        why = f"it was ended by signal {-done.code}" if done.code < 0 else done.said[-400:]
+        return SourceUnreachableError(
+            f"git {command} failed for {self.name}: {why}",
+            hint="check the source block's url and that this machine may read it",
+        )
 
     def call(self, arguments: tuple[str, ...], environment: dict[str, str]) -> Done:
         """One command to its end. It has no terminal, so that ssh cannot ask for anything either."""

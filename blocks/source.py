@@ -151,14 +151,15 @@ class GitRepository(BaseModel):
 
         Raises:
             InputError: the commit has no such file, or it is not text.
+            SourceUnreachableError: git did not say whether it has.
         """
-        content = self._git.bytes("cat-file", "blob", f"{commit}:{path}")
-        if content is None:
+        blob = self._blob(commit, path)
+        if blob is None:
             raise InputError(
                 f"commit {commit[:12]} has no file {path}", file=path, hint=f"commit {path} to the product"
             )
         try:
-            return content.decode()
+            return self._git.content("cat-file", "blob", blob).decode()
         except UnicodeDecodeError:
             raise InputError(f"the file is not UTF-8 at commit {commit[:12]}", file=path) from None
 
@@ -213,9 +214,18 @@ class GitRepository(BaseModel):
         described = self._git.bytes("describe", "--tags", "--abbrev=12", "--match", "v[0-9]*", commit) or b""
         return (tags[0] if tags else described.decode().strip()).removeprefix("v") or f"0.0.0-g{commit[:12]}"
 
+    def _blob(self, commit: str, path: str) -> str | None:
+        """The id of a file's content; None only when git lists no such file."""
+        rows = self._git.text("ls-tree", "-z", commit, "--", path, GIT_LITERAL_PATHSPECS="1").split("\0")
+        found = next((row.split() for row in rows if row.partition("\t")[2] == path), None)
+        return found[2] if found and found[1] == "blob" else None
+
     def _size(self, commit: str) -> int:
         """Bytes of all files of a commit; 0 when git cannot tell."""
-        listed = (self._git.bytes("ls-tree", "-r", "-l", "-z", commit) or b"").decode(errors="replace").split("\0")
+        try:
+            listed = self._git.text("ls-tree", "-r", "-l", "-z", commit).split("\0")
+        except _OUTSIDE:
+            return 0
         sizes = (row.partition("\t")[0].rpartition(" ")[2] for row in listed)
         return sum(int(size) for size in sizes if size.isdecimal())
 

@@ -263,6 +263,37 @@ def test_git_that_hangs_is_ended_with_what_it_started(
     eventually(lambda: not Path(f"/proc/{pid}").exists())
 
 
+def test_git_that_is_killed_says_nothing_of_what_there_is(
+    code: Repository, source: GitRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`no such file` refuses a change for ever, so only a git that came to its end may say it."""
+    commit = source.resolve(code.commit(files={"a.txt": "1"})).commit
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "git").write_text("#!/bin/sh\nkill -TERM $$\n")
+    (folder / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    with pytest.raises(SourceUnreachableError, match=r"git ls-tree failed for .*: it was ended by signal 15"):
+        source.read(commit, "a.txt")
+    with pytest.raises(SourceUnreachableError, match=r"git rev-parse failed for .*: it was ended by signal 15"):
+        source.resolve(commit)
+
+
+def test_git_that_fails_says_nothing_of_what_there_is(code: Repository, source: GitRepository) -> None:
+    commit = source.resolve(code.commit(files={"a.txt": "1"})).commit
+    (Path(source.mirror) / "HEAD").unlink()
+    with pytest.raises(SourceUnreachableError):
+        source.read(commit, "a.txt")
+
+
+@pytest.mark.parametrize("name", [":(top)a.txt", "*", "a b\tc", "ä.txt"])
+def test_a_file_of_any_name_is_read(code: Repository, source: GitRepository, name: str) -> None:
+    commit = code.commit(files={name: "1", "other.txt": "2"})
+    assert source.read(source.resolve("main").commit, name) == "1"
+    with pytest.raises(InputError):
+        source.read(commit, f"{name}x")
+
+
 def test_a_password_in_an_address_is_never_shown(tmp_path: Path) -> None:
     source = GitRepository(url="https://bot:hunter2@127.0.0.1:1/x.git", mirror=str(tmp_path / "m"))
     with pytest.raises(SourceUnreachableError) as caught:
