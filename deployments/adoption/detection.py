@@ -53,7 +53,7 @@ class Remote:
 
 @dataclass(frozen=True)
 class Found:
-    """What was found of a product."""
+    """What was found of a product. `declared`: its files say what pip installs for it."""
 
     name: str
     package: str | None
@@ -61,9 +61,15 @@ class Found:
     migrations: Alembic | None
     tests: Literal["pytest", "unittest"] | None
     lock: str | None
+    declared: bool
     python: str
     branch: str | None
     remotes: tuple[Remote, ...]
+
+    @property
+    def installs(self) -> bool:
+        """Whether pip can tell from the files what to install. A uv.lock says nothing without its project."""
+        return self.declared or self.lock in ("requirements.lock", "requirements.txt")
 
     @property
     def ci(self) -> CI | None:
@@ -86,6 +92,7 @@ def look(folder: Path) -> Found:
         migrations=_alembic(folder),
         tests=_tests(folder, project),
         lock=next((name for name in LOCKS if (folder / name).is_file()), None),
+        declared=(folder / "setup.py").is_file() or "project" in project or "build-system" in project,
         python=_python(folder),
         branch=_branch(folder),
         remotes=tuple(remotes(folder)),

@@ -139,6 +139,33 @@ def test_caches_are_keyed_by_the_lock_file(
     assert text(tmp_path / "shop", GITLAB)["default"]["cache"]["key"]["files"] == [key]
 
 
+PROJECT = '[project]\nname = "shop"\n'
+ALEMBIC = {"db/env.py": "", "db/script.py.mako": ""}
+
+
+@pytest.mark.parametrize(
+    ("contents", "installed"),
+    [
+        ({}, []), ({"uv.lock": ""}, []), ({"poetry.lock": ""}, []), ({"pyproject.toml": "[tool.ruff]\n"}, []),
+        ({"pyproject.toml": PROJECT}, ["."]), ({"setup.py": ""}, ["."]),
+        ({"requirements.txt": ""}, ["-r requirements.txt"]),
+        ({"pyproject.toml": PROJECT, "uv.lock": ""}, ["uv==0.13.9", "-r /tmp/requirements.txt"]),
+    ],
+)  # fmt: skip
+def test_only_what_is_declared_is_installed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], contents: dict[str, str], installed: list[str]
+) -> None:
+    made = repository(tmp_path / "shop", ALEMBIC | contents)
+    _, told = typed(capsys, made.path, ci="both")
+    found = scripts(made.path)
+    for job in ("migrations-empty", "migrations-previous", "dependencies"):
+        for host in ("github", "gitlab"):
+            steps = re.findall(r"^python -m pip install (.*)$", found[f"{host} {job}"], re.MULTILINE)
+            assert steps == installed, job
+    left = [one for one in told["todo"] if one["what"].startswith("install Alembic")]
+    assert len(left) == (0 if installed else 4)
+
+
 def shell(folder: Path, script: str, **env: str) -> "subprocess.CompletedProcess[str]":
     """A job's script as a runner calls it, with a `python` that only says where it is and what it was given."""
     bin_ = folder.parent / "bin"
