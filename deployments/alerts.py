@@ -20,7 +20,7 @@ _TOLD = {
     "crashed": (
         "prefect.flow-run.Crashed",
         "the process of {{ flow_run.name }} died",
-        "The watchdog has it go on within a minute; what was done is not done again.",
+        "The watchdog has a release go on within a minute, and nothing is done twice. Of another flow, retry the run.",
     ),
     "late": (
         "prefect.flow-run.Late",

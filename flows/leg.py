@@ -26,6 +26,7 @@ from stationmaster.domain.waiting import shown_as
 from stationmaster.ledger.leases import LeaseLostError
 from stationmaster.tasks.brief import tell_rollback, update_brief
 from stationmaster.tasks.close import WaveHeldError
+from stationmaster.tasks.confirmation import must_be_confirmed_so
 
 GOING_BACK = "GoingBack"
 BACK = {"restored": "RolledBack", "contained": "Contained"}
@@ -55,7 +56,7 @@ def conduct(tools: Toolbox, request: ReleaseRequest, holder: str, runbook: Calla
             return _going_back(leg)
         if stage in CLOSED:
             return Completed(message=f"{request.id} is over already")
-        if not _begun(request, known):
+        if not _begun(tools, request, known):
             tools.signer.people().starter(request.starter)
         leg.observe("started", request.asked(), starter=request.starter)
         return _run(leg, runbook, lambda: _through(leg))
@@ -133,7 +134,7 @@ def _back(leg: Leg) -> State[None]:
     return Completed(name=BACK[ended[-1].step], message=sentence(ended[-1]))
 
 
-def _begun(request: ReleaseRequest, known: list[Entry]) -> bool:
+def _begun(tools: Toolbox, request: ReleaseRequest, known: list[Entry]) -> bool:
     """Whether there was a leg before; one of something else may not be gone on with."""
     first = next((entry.fact for entry in known if entry.step == "started"), None)
     if first is None and any(entry.step != "confirmed" for entry in known):
@@ -146,6 +147,7 @@ def _begun(request: ReleaseRequest, known: list[Entry]) -> bool:
             f"not of {request.product} from {request.ref}",
             hint="give it another name, or start it as it was",
         )
+    must_be_confirmed_so(tools, request)
     return first is not None
 
 

@@ -18,15 +18,16 @@ from prefect.states import Completed
 
 from stationmaster.blocks.confirmation import confirm, confirmation
 from stationmaster.blocks.toolbox import Toolbox, load
-from stationmaster.blocks.trains import STARTER, Due, must_be_known, next_train, production
+from stationmaster.blocks.trains import STARTER, Due, NoTrainError, must_be_known, next_train, production
 from stationmaster.domain.duration import instant
-from stationmaster.domain.errors import OutsideError
+from stationmaster.domain.errors import InputError, OutsideError
 from stationmaster.domain.request import ReleaseRequest, TrainRequest
 from stationmaster.domain.train import Decision, decide
-from stationmaster.domain.waiting import OF_TRAINS
+from stationmaster.domain.waiting import NAMES, OF_TRAINS
 from stationmaster.flows.parking import park
 
 RELEASE = "release/stationmaster"  # the deployment that takes it to its tenants
+_MENDED = timedelta(minutes=15)  # after which it is looked whether a person mended what is wrong
 _AGAIN = timedelta(minutes=5)  # after which what failed outside is tried again
 
 Begin = Callable[[ReleaseRequest], None]
@@ -59,11 +60,11 @@ def train(request: TrainRequest) -> State[None]:
 
 def serve(tools: Toolbox, request: TrainRequest, asked: datetime, start: Begin) -> Served:
     """What is done now for the train that leaves after `asked`, the aware instant at which the run was first due.
-    `start` must start one release only, however often it is called for it.
+    `start` must start one release only, however often it is called for it. What a person must mend, such as a file that
+    cannot be read, is waited for.
 
     Raises:
         NoTrainError: the product has no trains.
-        NoTrainServiceError: approvers.yaml does not know who starts them.
     """
     try:
         must_be_known(tools)
@@ -75,6 +76,11 @@ def serve(tools: Toolbox, request: TrainRequest, asked: datetime, start: Begin) 
         return known or _serve(tools, request, due, start)
     except OutsideError as error:
         return Served(_ended(OF_TRAINS["outside"], error.message), tools.now() + _AGAIN)
+    except NoTrainError:
+        raise
+    except InputError as error:  # a file that is broken for a moment must not cost a train
+        told = f"{error.message} ({error.hint})" if error.hint else error.message
+        return Served(_ended(NAMES["person"], told), tools.now() + _MENDED)
 
 
 def first_due() -> datetime:

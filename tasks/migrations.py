@@ -63,6 +63,8 @@ def _passed(leg: Leg, instance: str, revisions: Revisions) -> bool:
     release that was given up. Expand only adds, and stage proves every version on what is there.
     """
     history = leg.tools.ledger.history("expanded", instance)
+    if history and set(history[-1].fact["after"]) != set(leg.tools.database.revision(instance)):
+        return False  # it is elsewhere than we left it: a backup was restored, or somebody else migrates
     wanted = set(leg.tools.database.target(revisions)) if history else set()
     return any(wanted <= {*entry.fact["before"], *entry.fact["after"]} for entry in history)
 

@@ -2,7 +2,8 @@
 
 from stationmaster.blocks.leg import Leg
 from stationmaster.domain.artifact import Artifact, Cut
-from stationmaster.domain.plan import Plan, plan
+from stationmaster.domain.entries import Entry
+from stationmaster.domain.plan import Place, Plan, plan
 from stationmaster.domain.skipping import skipped_tenants
 from stationmaster.tasks import act
 
@@ -12,16 +13,38 @@ def make_plan(leg: Leg, cut: Cut, artifact: Artifact) -> Plan:
     """Planned once per artifact and directory: a later leg follows the recorded waves, although some of them are
     through by then. A tenant that came, went, moved or was left out since means a new plan, which is approved anew.
     """
-    skipped = skipped_tenants(leg.tools.ledger.entries(leg.release))
-    directory = leg.tools.tenants.read(cut.product)
+    directory, running = leg.tools.tenants.read(cut.product), leg.tools.ledger.running()
+    left_out = {**_newer(leg, cut, running), **_skipped(leg)}
     inputs = {
         "digest": artifact.digest,
         "places": [[one.id, one.ring, one.instance, one.pinned] for one in directory.tenants],
-        "skipped": sorted(skipped),
+        "left_out": sorted(left_out),
     }
     if done := leg.recorded("planned", inputs):
         return Plan.from_fact(done.fact)
-    running = {tenant: entry.fact["digest"] for tenant, entry in leg.tools.ledger.running().items()}
-    made = plan(cut.product, directory, running, artifact.digest, skipped)
+    mine = {tenant for tenant, e in running.items() if (e.release, e.step) == (leg.release, "deployed")}
+    digests = {tenant: entry.fact["digest"] for tenant, entry in running.items()}
+    made = plan(cut.product, directory, digests, artifact.digest, left_out=left_out, mine=mine)
     leg.record("planned", inputs, made.fact())
     return made
+
+
+def _skipped(leg: Leg) -> dict[str, tuple[Place, str]]:
+    """Whom a person left out."""
+    skipped = skipped_tenants(leg.tools.ledger.entries(leg.release))
+    return {tenant: ("skipped", f"is left out by a person: {reason}") for tenant, reason in skipped.items()}
+
+
+def _newer(leg: Leg, cut: Cut, running: dict[str, Entry]) -> dict[str, tuple[Place, str]]:
+    """Of a hotfix, who runs what it does not contain: it mends its version, and takes nobody back to it."""
+    if leg.request.kind != "hotfix":
+        return {}
+    lacks = {
+        commit: bool(leg.tools.source.changes((cut.commit.commit,), commit))
+        for commit in {str(entry.fact["commit"]) for entry in running.values()}
+    }
+    return {
+        tenant: ("newer", f"runs {entry.fact['version']}, which this hotfix does not contain")
+        for tenant, entry in running.items()
+        if lacks[str(entry.fact["commit"])]
+    }

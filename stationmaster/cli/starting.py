@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from stationmaster.blocks.confirmation import confirm
+from stationmaster.blocks.confirmation import confirm, confirmation
 from stationmaster.blocks.toolbox import PrefectAwayError
 from stationmaster.blocks.workers import worker_of
 from stationmaster.cli import lookup
@@ -18,6 +18,7 @@ from stationmaster.cli.person import now
 from stationmaster.cli.tools import only_product, open_ledger, recall
 from stationmaster.deployments import descriptor
 from stationmaster.deployments.descriptor import NoStackError
+from stationmaster.domain.approvers import Person
 from stationmaster.domain.errors import InputError, RefusedError, StationmasterError
 from stationmaster.domain.release import UnknownReleaseError, status
 from stationmaster.domain.request import Kind, ReleaseRequest
@@ -44,6 +45,12 @@ class ReleaseOpenError(RefusedError):
         )
 
 
+class MayNotStartError(RefusedError):
+    """Who is named may not start a release."""
+
+    code = "may_not_start"
+
+
 class ReleaseOverError(InputError):
     """The release is aborted or released."""
 
@@ -67,6 +74,8 @@ def submit(
         held, worker = lookup.worker(ledger, request.id), worker_of(ledger, request.id, now())
         if held is None:
             _must_know_a_server()
+            if confirmation(ledger, request.id) is None:
+                _must_be_a_person(home, request.starter)
             confirm(ledger, request, "command line", now())
         known = ledger.entries(request.id)  # read last: what a leg leaves is there before its lease ends
     try:
@@ -78,6 +87,20 @@ def submit(
             f"the Prefect server does not take the release: {type(error).__name__}: {error}", hint="stationmaster up"
         ) from error
     return request, Run(request, run.id, run.url, known[-1].index if known else -1)
+
+
+def _must_be_a_person(product: str, starter: str) -> None:
+    """Return if it is somebody who may start releases now: whoever confirms a start first stays the starter.
+
+    Raises:
+        UnknownStarterError: nobody knows them.
+        MayNotStartError: it is a service, or somebody whose time is over.
+    """
+    found = recall("signer", product).people().starter(starter)
+    if not isinstance(found, Person):
+        raise MayNotStartError(f"{found.id} is a service, and at the command line sits a person", hint="--starter YOU")
+    if not found.valid(now()):
+        raise MayNotStartError(f"{found.id} may not start releases now, says approvers.yaml", hint="see from and until")
 
 
 def _must_know_a_server() -> None:

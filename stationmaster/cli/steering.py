@@ -70,7 +70,8 @@ def advance(ledger: "Ledger", release: str, reason: str) -> None:
             f"{release} is {found.stage.replace('_', ' ')}{verdict}: there is no wave to let go on",
             hint=f"stationmaster release why {release}",
         )
-    _record(ledger, release, "advanced", held.subject, {"verdict": held.fact["verdict"], "reason": reason})
+    fact = {"verdict": held.fact["verdict"], "reason": reason, "held": held.index}
+    _record(ledger, release, "advanced", held.subject, fact)
     say(
         f"wave {held.subject} is watched once more and followed unless it breaks: stationmaster release start {release}"
     )
@@ -87,7 +88,7 @@ def skip(ledger: "Ledger", release: str, tenants: Collection[str], reason: str, 
         raise NothingToSkipError(f"{release} is {found.stage.replace('_', ' ')}", hint="start another release")
     entries, running = ledger.entries(release), ledger.running()
     for tenant in tenants:
-        _must_be_ahead(running, release, tenant)
+        _must_be_ahead(entries, running, release, tenant)
     out = skipped_tenants(entries)
     for tenant in tenants:
         if (tenant in out) != undo:
@@ -98,12 +99,14 @@ def skip(ledger: "Ledger", release: str, tenants: Collection[str], reason: str, 
         say("somebody works on it: who is left out is not moved, and the next leg plans anew")
 
 
-def _must_be_ahead(running: dict[str, Entry], release: str, tenant: str) -> None:
-    """Return if the tenant is one that the release could still go to."""
-    if tenant not in running:
-        raise NotPlannedError(f"there is no tenant {tenant!r}", hint=nearest(tenant, running))
-    entry = running[tenant]
-    if (entry.release, entry.step) == (release, "deployed"):
+def _must_be_ahead(entries: list[Entry], running: dict[str, Entry], release: str, tenant: str) -> None:
+    """Return if the tenant is one that the release could still go to: it runs something, or is in the plan."""
+    planned = [one for entry in entries if entry.step == "planned" for one in entry.fact.get("placements", [])]
+    known = {*running, *(one["tenant"] for one in planned)}
+    if tenant not in known:
+        raise NotPlannedError(f"there is no tenant {tenant!r}", hint=nearest(tenant, known))
+    entry = running.get(tenant)
+    if entry and (entry.release, entry.step) == (release, "deployed"):
         raise NothingToSkipError(
             f"{tenant} has {release} already",
             hint=f"stationmaster release rollback {release} --tenant {tenant} --reason WHY takes it back",
@@ -116,6 +119,6 @@ def _asked(ledger: "Ledger", release: str, reason: str) -> Status:
     return lookup.find(ledger, release)
 
 
-def _record(ledger: "Ledger", release: str, step: str, subject: str, fact: dict[str, str]) -> None:
+def _record(ledger: "Ledger", release: str, step: str, subject: str, fact: dict[str, str | int]) -> None:
     given = Draft(release=release, step=step, subject=subject, inputs=fact, fact=fact, personal={"who": whoami()})
     ledger.append(given, now())

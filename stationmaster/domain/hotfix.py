@@ -164,7 +164,7 @@ class MergeBack:
         """How it stands, for people."""
         if not self.owed(now):
             return f"{self.release} is merged back into {self.into}"
-        what = f"{self.release} is not merged back into {self.into}: {self.owner} owes it since {instant(self.since)}"
+        what = f"{self.release} is not merged back into {self.into}, owed since {instant(self.since)}"
         if self.overdue(now):
             return f"{what}, overdue for {_span(now - self.due)}; it blocks the next train"
         return f"{what}, and it is due at {instant(self.due)}"
@@ -184,7 +184,8 @@ def review_due(hotfix: Hotfix, since: datetime) -> datetime:
 
 def aftermath(back: MergeBack, review: datetime, now: datetime) -> str:
     """What follows a hotfix, in words for people: its way back, and its review."""
-    return f"{back.said(now)}. The incident is reviewed by {instant(review)}."
+    owner = f"; {back.owner} owes it" if back.owed(now) else ""
+    return f"{back.said(now)}{owner}. The incident is reviewed by {instant(review)}."
 
 
 def proposal(hotfix: Hotfix, *, labels: Collection[str], change: str, running: Mapping[str, str]) -> str | None:

@@ -5,7 +5,7 @@ A plan is a value: it can be printed, compared and signed before anything is don
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ import rfc8785
 from stationmaster.domain.product import Product
 from stationmaster.domain.tenants import Directory, Tenant
 
-Place = Literal["wave", "done", "pinned", "skipped"]
+Place = Literal["wave", "done", "pinned", "skipped", "newer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +95,23 @@ def plan(
     directory: Directory,
     running: Mapping[str, str],
     digest: str,
-    skipped: Mapping[str, str] | None = None,
+    *,
+    left_out: Mapping[str, tuple[Place, str]] | None = None,
+    mine: Collection[str] = (),
 ) -> Plan:
     """Rings in the order of `stationmaster.yaml`; a ring without a tenant to move gives no wave.
 
-    `running` maps a tenant to the digest it runs; `digest` is the artifact of the release; `skipped` maps whom a person
-    left out to the reason. The directory has passed `documents.check_directory`.
+    `running` maps a tenant to the digest it runs; `digest` is the artifact of the release; `left_out` maps whom it does
+    not go to, besides those who are pinned, to the place and the reason. `mine` are tenants that this very release
+    brought it to: they stay in their wave, or nobody would watch what it did to them. The directory has passed
+    `documents.check_directory`.
     """
-    out = skipped or {}
+    out = left_out or {}
     placements = {
-        tenant.id: _place(tenant, running.get(tenant.id), digest, out.get(tenant.id)) for tenant in directory.tenants
+        tenant.id: _mine(tenant)
+        if tenant.id in mine
+        else _place(tenant, running.get(tenant.id), digest, out.get(tenant.id))
+        for tenant in directory.tenants
     }
     waves = (Wave(ring.name, _by_instance(directory, ring.name, placements)) for ring in product.rings)
     return Plan(
@@ -121,11 +128,15 @@ def _by_instance(directory: Directory, ring: str, placements: Mapping[str, Place
     return {name: tuple(sorted(tenant.id for tenant in moved if tenant.instance == name)) for name in instances}
 
 
-def _place(tenant: Tenant, running: str | None, digest: str, skipped: str | None) -> Placement:
+def _mine(tenant: Tenant) -> Placement:
+    return Placement(tenant.id, tenant.ring, "wave", f"is in ring {tenant.ring} and has this release")
+
+
+def _place(tenant: Tenant, running: str | None, digest: str, left_out: tuple[Place, str] | None) -> Placement:
     if running == digest:
         return Placement(tenant.id, tenant.ring, "done", "runs this artifact already")
-    if skipped is not None:
-        return Placement(tenant.id, tenant.ring, "skipped", f"is left out by a person: {skipped}")
+    if left_out is not None:
+        return Placement(tenant.id, tenant.ring, *left_out)
     if tenant.pinned is not None:
         return Placement(tenant.id, tenant.ring, "pinned", f"is pinned to version {tenant.pinned}")
     now = f"runs {running[:19]}…" if running else "runs nothing yet"

@@ -10,7 +10,13 @@ from stationmaster.domain.story import sentence
 
 _LAST = 40  # entries that are told in words
 _NAMED = 12  # tenants of a wave that are named
-_PLACES = {"wave": "wave {}", "done": "runs it already", "pinned": "pinned", "skipped": "left out"}
+_PLACES = {
+    "wave": "wave {}",
+    "done": "runs it already",
+    "pinned": "pinned",
+    "skipped": "left out",
+    "newer": "runs newer",
+}
 
 
 def plan_of(entries: Iterable[Entry]) -> Plan | None:

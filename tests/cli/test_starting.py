@@ -142,3 +142,10 @@ def test_a_run_that_could_say_nothing_because_the_ledger_is_full(desk: Desk, mon
     request = ReleaseRequest(id="r2", product="shop", ref="v2.0.0", starter="ana")
     with pytest.raises(LedgerFullError):
         Run(request, uuid4(), "", -1).follow(desk.ledger, lambda _told: None)
+
+
+def test_who_may_not_start_confirms_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stationmaster.cli.starting._must_know_a_server", lambda: None)
+    desk.write("started", {"product": "shop", "kind": "manual", "ref": "v2.0.0"}, "", "from-the-form", starter="ana")
+    desk.run("release", "start", "from-the-form", "--starter", "nobody", "--json").refused(2, "unknown_starter")
+    assert [entry.step for entry in desk.ledger.entries("from-the-form")] == ["started"]

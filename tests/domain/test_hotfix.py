@@ -143,7 +143,7 @@ def back(merged: datetime | None = None) -> MergeBack:
 @pytest.mark.parametrize(
     ("hours", "owed", "overdue", "said"),
     [
-        (0, True, False, "dana owes it since 2026-11-24T08:00:00Z, and it is due at 2026-11-27T08:00:00Z"),
+        (0, True, False, "owed since 2026-11-24T08:00:00Z, and it is due at 2026-11-27T08:00:00Z"),
         (71.99, True, False, "and it is due at"),
         (72, True, True, "overdue for 0 h; it blocks the next train"),
         (75.5, True, True, "overdue for 3 h; it blocks the next train"),
@@ -158,7 +158,7 @@ def test_it_must_be_merged_back_in_time(
 ) -> None:
     now = LANDED + timedelta(hours=hours)
     assert (back().owed(now), back().overdue(now)) == (owed, overdue)
-    assert back().said(now).startswith("h1 is not merged back into main: dana owes it since")
+    assert back().said(now).startswith("h1 is not merged back into main, owed since")
     assert said in back().said(now)
 
 

@@ -13,7 +13,7 @@ from stationmaster.flows.leg import conduct
 from stationmaster.flows.release import runbook
 from stationmaster.tasks.confirmation import OtherConfirmedError, require_confirmation
 from stationmaster.tasks.cut import cut
-from stationmaster.tasks.hotfix import require_base
+from stationmaster.tasks.hotfix import NoHotfixBranchError, require_base
 from stationmaster.tasks.merge_back import remind
 from tests.shop import PRODUCT, product
 from tests.world import World
@@ -67,6 +67,34 @@ def test_one_that_was_not_cut_from_what_runs_is_refused(world: World) -> None:
 def test_any_other_release_has_no_base(world: World) -> None:
     fix(world, "hotfix/7")
     based(world, "hotfix/7", "manual")
+
+
+def test_what_every_tenant_has_already_goes_on(world: World) -> None:
+    commit = fix(world)
+    for tenant in ("acme", "birch", "cedar"):
+        entry = world.ledger.running()[tenant]
+        fact = {**entry.fact, "commit": commit, "version": "1.1"}
+        world.ledger.append(world.draft("h1", "deployed", tenant, fact), world.clock.now())
+    based(world, "hotfix/1")
+    based(world, commit)
+
+
+def test_the_release_branch_is_no_hotfix_whatever_it_is_called(world: World) -> None:
+    fix(world, "main")
+    with pytest.raises(NoHotfixBranchError, match="main is on no hotfix branch of what runs") as refused:
+        based(world, "main")
+    assert "hotfix/1" in str(refused.value.hint)
+
+
+def test_who_runs_what_it_does_not_contain_is_left_where_it_is(world: World) -> None:
+    fix(world)
+    newer = world.commit("v9", head="r1")  # after the fix, which does not contain it
+    entry = world.ledger.running()["cedar"]
+    fact = {**entry.fact, "commit": newer, "version": "9"}
+    world.ledger.append(world.draft("r9", "deployed", "cedar", fact), world.clock.now())
+    assert run(world) == "WaitingForApproval"
+    (place,) = (one for one in world.last("planned", "h1").fact["placements"] if one["tenant"] == "cedar")
+    assert (place["place"], place["reason"]) == ("newer", "runs 9, which this hotfix does not contain")
 
 
 def run(world: World, ref: str = "hotfix/1") -> str | None:
@@ -124,7 +152,8 @@ def test_what_is_owed_is_told_once_and_once_more_when_it_is_overdue(world: World
     world.ledger.append(world.draft("h1", "deployed", "acme", dict(entry.fact)), world.clock.now())
     for _ in range(2):
         (said,) = remind(world.tools)
-        assert "h1 is not merged back into main: ana owes it" in said
+        assert "h1 is not merged back into main, owed since" in said
+        assert "; ana owes it. " in said
         assert "The incident is reviewed by 20" in said
     told = len(world.chat.texts())
     world.clock.sleep(4 * 86400)

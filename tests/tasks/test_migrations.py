@@ -83,6 +83,16 @@ def test_a_frozen_environment_keeps_its_schema_and_an_expanded_one_is_only_put_o
     assert world.database.ran == [("stage", "r2")]
 
 
+def test_a_database_that_was_restored_since_is_expanded_again(world: World) -> None:
+    with world.leg() as leg:
+        expand.fn(leg, cut.fn(leg), "stage")
+    world.database._at["stage"] = "r1"
+    with world.leg("r3", "v2") as other:
+        expand.fn(other, cut.fn(other), "stage")
+    assert world.database.ran.count(("stage", "r2")) == 2
+    assert world.last("expanded", "r3").fact == {"before": ["r1"], "after": ["r2"]}
+
+
 def test_a_revision_that_raises_is_not_recorded(world: World) -> None:
     world.commit("v3", sql="-- RAISE")
     with world.leg("r3", "v3") as leg, pytest.raises(MigrationFailedError, match="boom"):
