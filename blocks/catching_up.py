@@ -84,7 +84,8 @@ class Reconciler:
 
     def _one(self, name: str, since: datetime | None) -> Caught:
         notes, hook, at = Notes(self.inbox.engine), self.hooks[name], self.now()
-        begin = since or notes.cursor(name)
+        left = notes.cursor(name)
+        begin = since or left
         if begin is None:
             notes.advance(name, at)
             return Caught(name, None)
@@ -94,7 +95,7 @@ class Reconciler:
         outcomes = self.inbox.accept(deliveries, at)
         pairs = zip(deliveries, outcomes, strict=True)
         missed = tuple(one.change.key for one, outcome in pairs if outcome == "accepted")
-        if wrong is None:
+        if wrong is None and begin <= (left or begin):  # a later `since` leaves out what lies before it
             notes.advance(name, min(told.cursor, at))  # only now: whoever is killed before asks for the same again
         return Caught(name, begin, missed, len(deliveries) - len(missed), wrong)
 

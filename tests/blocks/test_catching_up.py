@@ -148,6 +148,20 @@ def test_a_clock_ahead_of_ours_does_not_hide_what_comes(desk: Desk) -> None:
     assert desk.cursor() == NOW
 
 
+def test_asking_from_later_on_does_not_hide_what_was_missed_before(desk: Desk) -> None:
+    desk.catch_up()
+    desk.clock.sleep(3600)
+    desk.merge(1)
+    desk.clock.sleep(7200)
+    desk.merge(2)
+    desk.catch_up(desk.clock.now())
+    assert (desk.numbers(), desk.cursor()) == ([2], NOW)
+    desk.catch_up()
+    assert (desk.numbers(), desk.cursor()) == ([2, 1], desk.clock.now())
+    desk.catch_up(NOW - timedelta(days=1))
+    assert desk.cursor() == desk.clock.now()
+
+
 def test_a_change_that_the_host_lists_late_is_found(desk: Desk) -> None:
     desk.catch_up()
     desk.clock.sleep(60)
