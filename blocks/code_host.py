@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from ipaddress import ip_address
 from types import ModuleType
 from typing import Literal
 from urllib.parse import urlsplit
@@ -111,4 +112,7 @@ class CodeHost(BaseModel):
 
 def _is_loopback(url: str) -> bool:
     host = urlsplit(url).hostname or ""
-    return host == "localhost" or host.startswith("127.") or host == "::1"
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name: whoever answers to it may be anywhere
+        return False

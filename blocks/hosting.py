@@ -23,8 +23,8 @@ from stationmaster.domain.errors import OutsideError
 _LARGEST = 32 << 20  # bytes of one answer
 _PAGES, _PAGE = 100, 100  # pages of a list, items of a page
 _PAUSE = 60.0  # seconds, when a host says that it is asked too often and not for how long
-_CO_AUTHOR = re.compile(
-    r"^co-authored-by:\s*(?P<name>[^<\n]*?)\s*<(?P<email>[^>\n]+)>\s*$", re.IGNORECASE | re.MULTILINE
+_CO_AUTHOR = re.compile(  # no two neighbours take the same character, or a stranger's message could keep us for hours
+    r"^co-authored-by:(?P<name>[^<\n]*)<(?P<email>[^>\n]+)>[ \t\r]*$", re.IGNORECASE | re.MULTILINE
 )
 
 
@@ -241,7 +241,7 @@ def understood(host: str) -> Iterator[None]:
 def co_authors(message: str) -> Iterator[Author]:
     """Whom a commit message names as having written it too."""
     for found in _CO_AUTHOR.finditer(message):
-        yield Author(name=found["name"], email=found["email"])
+        yield Author(name=found["name"].strip(), email=found["email"])
 
 
 def once(authors: Iterable[Author]) -> tuple[Author, ...]:

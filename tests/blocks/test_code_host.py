@@ -1,5 +1,6 @@
 """The code host's block over real HTTP, against a small server that answers as GitHub and GitLab document it."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from stationmaster.blocks.hosting import (
     CodeHostRefusedError,
     CodeHostUnavailableError,
     Review,
+    co_authors,
 )
 from tests.blocks.code_host_server import Answer, Server, serving
 
@@ -366,9 +368,19 @@ def test_a_renamed_repository_is_followed_and_a_token_goes_nowhere_else(server: 
 
 
 @pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:8080", "http://127.9.9.9", "http://[::1]/api", "http://localhost"]
+)
+def test_this_machine_may_be_asked_without_tls(address: str) -> None:
+    assert CodeHost(host="github", repository="shop/orders", url=address).url == address
+
+
+@pytest.mark.parametrize(
     ("fields", "said"),
     [
         ({"url": "http://github.shop.example"}, "https://"),
+        ({"url": "http://127.evil.example"}, "https://"),
+        ({"url": "http://127.0.0.1.evil.example"}, "https://"),
+        ({"url": "http://localhost.evil.example"}, "https://"),
         ({"url": "ftp://127.0.0.1"}, "https://"),
         ({"repository": "shop"}, "repository"),
         ({"repository": "shop/../admin"}, "repository"),
@@ -382,3 +394,27 @@ def test_a_block_that_would_lead_astray_is_refused(fields: dict[str, Any], said:
     with pytest.raises(ValidationError, match=said) as refused:
         CodeHost(**({"host": "github", "repository": "shop/orders"} | fields))
     assert "newline" not in wrong_fields(refused.value)
+
+
+def test_co_authors_are_read_as_people_write_them() -> None:
+    message = (
+        "x\nCo-authored-by:Cem\t <cem@shop.example> \r\nCO-AUTHORED-BY: <ana@shop.example>\nco-authored-by: Bo\n<bo@x>"
+    )
+    assert list(co_authors(message)) == [
+        Author(name="Cem", email="cem@shop.example"), Author(name="", email="ana@shop.example"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ["co-authored-by:{}", "co-authored-by:{}x", "co-authored-by: x <x@x>{}x", "{}"])
+def test_a_message_of_blanks_is_read_in_time_that_grows_with_it(line: str) -> None:
+    """Sixteen times the length; what is square would take 256 times as long."""
+
+    def seconds(length: int) -> float:
+        message, times = line.format(length * " "), []
+        for _ in range(5):
+            begin = time.perf_counter()
+            assert list(co_authors(message)) == []
+            times.append(time.perf_counter() - begin)
+        return min(times)
+
+    assert seconds(64 << 10) < 64 * max(seconds(4 << 10), 1e-5)
