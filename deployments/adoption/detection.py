@@ -23,6 +23,10 @@ _NO_PACKAGES = {"tests", "test", "docs", "migrations", "alembic", "scripts", "to
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 _SCP = re.compile(r"^(?:[^@/]+@)?(?P<host>[^:/]+):(?P<path>[^/].*)$")
 _EXPAND = re.compile(r"^branch_labels\b.*['\"]expand['\"]", re.MULTILINE)
+_CLAUSE = re.compile(
+    r"(?P<sign>===|==|~=|!=|<=|>=|<|>|\^|~)\s*(?P<major>\d+)(\.\*|\.(?P<minor>\d+)(?P<patch>\.(\*|\d+))?)?"
+)
+_OLDEST = 11  # the minor of the oldest Python 3 that we run on
 _DEEP = 4  # folders down from the root
 _LARGEST = 1 << 20  # bytes read of a file
 
@@ -72,6 +76,11 @@ class Found:
         return self.declared or self.lock in ("requirements.lock", "requirements.txt")
 
     @property
+    def our_python(self) -> str:
+        """For the jobs that install us: the product's, unless we do not run on it."""
+        return f"3.{max(int(self.python.removeprefix('3.')), _OLDEST)}"
+
+    @property
     def ci(self) -> CI | None:
         """The host of the first remote that tells."""
         return next((remote.host for remote in self.remotes if remote.host), None)
@@ -93,7 +102,7 @@ def look(folder: Path) -> Found:
         tests=_tests(folder, project),
         lock=next((name for name in LOCKS if (folder / name).is_file()), None),
         declared=(folder / "setup.py").is_file() or "project" in project or "build-system" in project,
-        python=_python(folder),
+        python=_python(folder, project),
         branch=_branch(folder),
         remotes=tuple(remotes(folder)),
     )
@@ -193,9 +202,39 @@ def _branch(folder: Path) -> str | None:
     return None
 
 
-def _python(folder: Path) -> str:
+def _python(folder: Path, project: dict[str, Any]) -> str:
+    """What .python-version says, else the lowest that the project admits and we run on, else one that we run on."""
     found = re.match(r"3\.\d+", _text(folder / ".python-version"))
-    return found[0] if found else "3.12"
+    if found:
+        return found[0]
+    wanted = _table(project, "project").get("requires-python")
+    wanted = wanted or _table(project, "tool", "poetry", "dependencies").get("python")
+    clauses = [_CLAUSE.fullmatch(clause.strip()) for clause in wanted.split(",")] if isinstance(wanted, str) else [None]
+    known = [clause for clause in clauses if clause]
+    if len(known) < len(clauses):
+        return "3.12"
+    minors = (*range(_OLDEST, 3 * _OLDEST), *range(_OLDEST - 1, 5, -1))
+    return f"3.{next((minor for minor in minors if all(_admits(one, minor) for one in known)), 12)}"
+
+
+def _admits(clause: "re.Match[str]", minor: int) -> bool:
+    """Whether the latest 3.minor fits one clause of `requires-python`, or of Poetry's `^` and `~`."""
+    sign, asked = clause["sign"], (int(clause["major"]), int(clause["minor"] or 0))
+    if clause["minor"] is None and sign in ("==", "~=", "~"):
+        return asked[0] == 3  # noqa: PLR2004 - every minor of Python 3
+    if sign in ("==", "===", "~") or (sign == "~=" and clause["patch"]):
+        return asked == (3, minor)
+    if sign == "!=":
+        return asked != (3, minor) or clause["patch"] != ".*"
+    return (3, minor) < asked if sign in ("<", "<=") else (3, minor) >= asked
+
+
+def _table(document: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """A table of a TOML document; empty where there is none."""
+    for key in keys:
+        found = document.get(key)
+        document = found if isinstance(found, dict) else {}
+    return document
 
 
 def remotes(folder: Path) -> Iterator[Remote]:

@@ -166,6 +166,33 @@ def test_only_what_is_declared_is_installed(
     assert len(left) == (0 if installed else 4)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "python"),
+    [
+        (">=3.9", "3.11"), (">=3.13", "3.13"), (">= 3.11, <3.14, !=3.11.*", "3.12"), ("==3.13.*", "3.13"),
+        ("~=3.12.1", "3.12"), ("~=3.12", "3.12"), (">=3,<4", "3.11"), ("<3.11", "3.10"), ("==3.9.*", "3.9"),
+        ("some day", "3.12"),
+    ],
+)  # fmt: skip
+def test_python_is_the_lowest_that_the_project_admits(tmp_path: Path, wanted: str, python: str) -> None:
+    project = {"pyproject.toml": f'{PROJECT}requires-python = "{wanted}"\n'}
+    assert look(repository(tmp_path / "shop", project).path).python == python
+    assert look(repository(tmp_path / "other", project | {".python-version": "3.14.1"}).path).python == "3.14"
+    poetry = {"pyproject.toml": f'[tool.poetry.dependencies]\npython = "{wanted}"\n'}
+    assert look(repository(tmp_path / "poetry", poetry).path).python == python
+
+
+def test_jobs_that_install_us_have_a_python_on_which_we_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = repository(tmp_path / "shop", ALEMBIC | {".python-version": "3.9\n"})
+    typed(capsys, made.path, ci="both")
+    steps = {name: job["steps"][1]["with"]["python-version"] for name, job in text(made.path, GITHUB)["jobs"].items()
+             if name != "stationmaster"}  # fmt: skip
+    gitlab = text(made.path, GITLAB)
+    images = {name: gitlab[name].get("image", gitlab["default"]["image"]) for name in steps}
+    assert {name for name, python in steps.items() if python == "3.11"} == {"lint", "checks"}
+    assert images == {name: f"python:{python}" for name, python in steps.items()}
+
+
 def shell(folder: Path, script: str, **env: str) -> "subprocess.CompletedProcess[str]":
     """A job's script as a runner calls it, with a `python` that only says where it is and what it was given."""
     bin_ = folder.parent / "bin"
