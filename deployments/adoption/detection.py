@@ -27,6 +27,7 @@ _CLAUSE = re.compile(
     r"(?P<sign>===|==|~=|!=|<=|>=|<|>|\^|~)\s*(?P<major>\d+)(\.\*|\.(?P<minor>\d+)(?P<patch>\.(\*|\d+))?)?"
 )
 _OLDEST = 11  # the minor of the oldest Python 3 that we run on
+_PYTEST = re.compile(r"^(?:\s*(?:import|from)\s+pytest\b|(?:async )?def test_)", re.MULTILINE)
 _DEEP = 4  # folders down from the root
 _LARGEST = 1 << 20  # bytes read of a file
 
@@ -64,6 +65,7 @@ class Found:
     build: str | None
     migrations: Alembic | None
     tests: Literal["pytest", "unittest"] | None
+    tests_package: bool
     lock: str | None
     declared: bool
     python: str
@@ -100,6 +102,7 @@ def look(folder: Path) -> Found:
         build="build.py" if (folder / "build.py").is_file() else None,
         migrations=_alembic(folder),
         tests=_tests(folder, project),
+        tests_package=(folder / "tests" / "__init__.py").is_file(),
         lock=next((name for name in LOCKS if (folder / name).is_file()), None),
         declared=(folder / "setup.py").is_file() or "project" in project or "build-system" in project,
         python=_python(folder, project),
@@ -142,9 +145,12 @@ def _package(folder: Path) -> str | None:
 def _tests(folder: Path, project: dict[str, Any]) -> Literal["pytest", "unittest"] | None:
     if not (folder / "tests").is_dir():
         return None
-    named = [_text(folder / name) for name in ("pyproject.toml", "setup.cfg", "requirements.txt", *LOCKS[:2])]
-    wanted = "pytest" in project.get("tool", {}) or any(re.search(r"\bpytest\b", text) for text in named)
-    return "pytest" if wanted or any((folder / "tests").glob("**/conftest.py")) else "unittest"
+    named = [folder / name for name in ("pyproject.toml", "setup.cfg", *LOCKS[:2])]
+    named += [*folder.glob("*requirements*.txt"), *folder.glob("requirements/*.txt")]
+    wanted = "pytest" in project.get("tool", {}) or any(re.search(r"\bpytest\b", _text(path)) for path in named)
+    tests = sorted((folder / "tests").glob("**/*.py"))
+    wanted = wanted or any(path.name == "conftest.py" or _PYTEST.search(_text(path)) for path in tests)
+    return "pytest" if wanted else "unittest"
 
 
 def _alembic(folder: Path) -> Alembic | None:

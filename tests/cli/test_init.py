@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,37 @@ def test_caches_are_keyed_by_the_lock_file(
     assert caches
     assert all(f"hashFiles('{key}')" in cache for cache in caches)
     assert text(tmp_path / "shop", GITLAB)["default"]["cache"]["key"]["files"] == [key]
+
+
+CASE = "import unittest\n\n\nclass A(unittest.TestCase):\n    def test_a(self):\n        pass\n"
+
+
+@pytest.mark.parametrize("package", [{}, {"tests/__init__.py": ""}])
+def test_the_command_for_unittest_finds_the_tests(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], package: dict[str, str]
+) -> None:
+    made = repository(tmp_path / "shop", {"tests/test_a.py": CASE, "README": ""} | package)
+    typed(capsys, made.path)
+    command = text(made.path, "stationmaster.yaml")["checks"][0]["command"]
+    assert command[:3] == ["python", "-m", "unittest"]
+    done = subprocess.run(
+        [sys.executable, *command[1:]], cwd=made.path, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, "Ran 1 test" in done.stderr) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("contents", "runner"),
+    [
+        ({"requirements-dev.txt": "pytest==9\n"}, "pytest"), ({"requirements/test.txt": "pytest\n"}, "pytest"),
+        ({"tests/unit/test_b.py": "import pytest\n"}, "pytest"), ({"tests/test_b.py": "def test_b(): ...\n"}, "pytest"),
+        ({"requirements-dev.txt": "ruff\n"}, "unittest"), ({"tests/test_b.py": "# pytest\n"}, "unittest"),
+    ],
+)  # fmt: skip
+def test_what_runs_the_tests_is_told_by_requirements_and_imports(
+    tmp_path: Path, contents: dict[str, str], runner: str
+) -> None:
+    assert look(repository(tmp_path / "shop", {"tests/test_a.py": CASE} | contents).path).tests == runner
 
 
 PROJECT = '[project]\nname = "shop"\n'
