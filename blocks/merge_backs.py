@@ -12,7 +12,8 @@ from stationmaster.domain.product import Product
 
 def merge_backs(tools: Toolbox, product: Product, into: str) -> list[MergeBack]:
     """Every hotfix of the product that reached a tenant and stayed there, oldest first, and its way back into the
-    branch `into`. It is there when that branch has its commits, or what they change by cherry-picks.
+    branch `into`. It is there when that branch has its commits, or what they change by cherry-picks, and when the
+    ledger says so: what was squashed has neither.
     """
     found = [_merge_back(tools, product, release, into) for release in _hotfixes(tools, product.product)]
     return [one for one in found if one is not None]
@@ -36,7 +37,8 @@ def _merge_back(tools: Toolbox, product: Product, release: str, into: str) -> Me
     if since is None:
         return None
     commit = next(entry.fact["commit"] for entry in entries if entry.step == "cut")
-    merged = None if tools.source.missing(into, commit) else tools.now()
+    known = next((entry for entry in entries if entry.step == "merged_back" and entry.fact["into"] == into), None)
+    merged = datetime.fromisoformat(known.at) if known else None if tools.source.missing(into, commit) else tools.now()
     return merge_back(
         product.hotfix, release=release, owner=_owner(tools, release), into=into, since=since, merged=merged
     )

@@ -102,10 +102,14 @@ class GitRepository(BaseModel):
 
     def missing(self, branch: str, commit: str) -> tuple[str, ...]:
         """Commits in `commit` that a branch lacks, newest first; one whose change the branch has by a cherry-pick is
-        not missing. The commit itself is, when there is no such branch.
+        not missing. The commit itself is, when there is no such branch, or nobody has the commit any more.
+
+        Raises:
+            SourceUnreachableError: the repository cannot be asked.
         """
+        fetch(self._git, self.url)
         head = self._commit(branch)
-        if head is None:
+        if head is None or self._commit(commit) is None:
             return (commit,)
         cherries = ("--cherry-pick", "--right-only", "--no-merges", "--format=%H")
         return tuple(self._git.text("log", *cherries, f"{head}...{commit}").split())

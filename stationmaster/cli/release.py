@@ -290,6 +290,34 @@ def advance(release: str, *, reason: str, product: str | None = None, json: Flag
 
 
 @app.command
+def merged_back(
+    release: str, *, reason: str, into: str = "main", product: str | None = None, json: Flag = False
+) -> None:
+    """Say that a hotfix is in the release branch, where git cannot see it: it was squashed, or picked with changes.
+
+    A hotfix that is not merged back in time blocks the next train. What git sees needs no word.
+
+    Parameters
+    ----------
+    release
+        The name of the hotfix's release.
+    reason
+        Where it is, for example the pull request; it is kept in the ledger with your name.
+    into
+        The release branch.
+    product
+        The product, when several are known here.
+    json
+        The release's status as one object.
+    """
+
+    def said(ledger: "Ledger", name: str, why: str) -> None:
+        steering.merged_back(ledger, name, into, why)
+
+    _order(said, release, reason, product=product, json=json)
+
+
+@app.command
 def skip(
     release: str,
     *,

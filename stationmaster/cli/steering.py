@@ -36,6 +36,12 @@ class NothingToSkipError(RefusedError):
     code = "nothing_to_skip"
 
 
+class NoHotfixError(RefusedError):
+    """The release is no hotfix."""
+
+    code = "no_hotfix"
+
+
 class NotPlannedError(InputError):
     """The plan of the release does not know the tenant."""
 
@@ -75,6 +81,20 @@ def advance(ledger: "Ledger", release: str, reason: str) -> None:
     say(
         f"wave {held.subject} is watched once more and followed unless it breaks: stationmaster release start {release}"
     )
+
+
+def merged_back(ledger: "Ledger", release: str, into: str, reason: str) -> None:
+    """Say that a hotfix is in the release branch, where git cannot see it: it was squashed, or picked with changes.
+
+    Raises:
+        UnknownReleaseError, NoHotfixError: nothing is recorded.
+    """
+    found = _asked(ledger, release, reason)
+    if found.kind != "hotfix":
+        raise NoHotfixError(f"{release} is no hotfix, so it owes nothing", hint="`stationmaster release list`")
+    given = {"into": into, "reason": reason}
+    draft = Draft(release=release, step="merged_back", inputs={"into": into}, fact=given, personal={"who": whoami()})
+    ledger.append(draft, now())
 
 
 def skip(ledger: "Ledger", release: str, tenants: Collection[str], reason: str, *, undo: bool) -> None:

@@ -36,6 +36,15 @@ def _plain(text: str) -> str:
     return text
 
 
+def _whole(text: str) -> str:
+    """JSON can spell half a character, which nobody can write down again."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("has half a character, a lone surrogate") from None
+    return text
+
+
 Word = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_plain)]
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 
@@ -62,7 +71,7 @@ class MergedChange(BaseModel):
     merge_commit: str = Field(pattern="^[0-9a-f]{40}([0-9a-f]{24})?$", description="What it became on the base.")
     merged_at: Instant
     url: str = Field(pattern="^https?://[!-~]+$", max_length=2000)
-    labels: tuple[str, ...] = ()
+    labels: tuple[Annotated[str, AfterValidator(_whole)], ...] = ()
 
     @property
     def key(self) -> str:

@@ -47,6 +47,7 @@ STEPS: dict[str, str] = {
     "restored": "nobody is on the release any more: tenants, flags, bad_requests, seconds_to_routes, seconds_to_last",
     "lifted": "the changes of a rolled back release may be carried again: reason; personal: who",
     "told": "the brief says how far the release is, at a ring or at its end: progress",
+    "merged_back": "the hotfix is in the release branch: into, reason, if a person says so; personal: who",
     "paused": "a person stops the release before its next act: reason; personal: who",
     "resumed": "a person lets a paused release go on: reason; personal: who",
     "frozen": "the environment, ring or tenant in the subject is not touched: reason, until; personal: who",

@@ -83,10 +83,15 @@ def check_secret(host: Host, secret: SecretStr) -> None:
     """Refuse a secret that can verify nothing.
 
     Raises:
-        ValueError: it is empty, or starts as a Standard Webhooks key and is none. The message does not repeat it.
+        ValueError: it is empty, no text of whole characters, or starts as a Standard Webhooks key and is none. The
+            message does not repeat it.
     """
     value = secret.get_secret_value()
     if not value:
         raise ValueError("the secret is empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # its own message would repeat the secret
+        raise ValueError("the secret has characters that cannot be written in UTF-8") from None
     if host == "gitlab":
         standard_key(value)

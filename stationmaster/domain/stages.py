@@ -50,7 +50,19 @@ SAME = "same"  # target of an edge: the stage stays
 _LEGS = WAY_STAGES  # a leg works in these
 _EVENTS = frozenset(STEPS) - OF_NO_RELEASE
 _ANY_TIME = frozenset(
-    {"confirmed", "approval", "adopted", "paused", "resumed", "lifted", "told", "advanced", "skipped", "unskipped"}
+    {
+        "confirmed",
+        "approval",
+        "adopted",
+        "paused",
+        "resumed",
+        "lifted",
+        "told",
+        "advanced",
+        "skipped",
+        "unskipped",
+        "merged_back",
+    }
 )
 _BACK = frozenset({"rollback", "rolled_back", "restored", "contained"})
 _OF_A_LEG = frozenset({"started", "waiting", "failed"})
@@ -149,6 +161,7 @@ EDGES: tuple[Edge, ...] = (
     Edge(STAGES, "advanced", "same", "a person, `release advance`; counts for what the ring has then"),
     Edge(STAGES, "skipped", "same", "a person, `release skip`; the next leg plans without the tenant"),
     Edge(STAGES, "unskipped", "same", "a person, `release skip --undo`"),
+    Edge(STAGES, "merged_back", "same", "the flow merge-back-check; a person, `release merged-back`"),
     Edge(STAGES, "told", "same", "task update_brief: people read how far it is"),
     # -- what comes late: the record is kept and changes nothing
     *(

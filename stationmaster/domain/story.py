@@ -36,6 +36,7 @@ _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
     "restored": lambda _e, f: f"rolled back: {_count(f['tenants'], 'tenant')} on the version before{_took(f)}",
     "lifted": lambda _e, f: f"its changes may be released again: {f['reason']}",
     "told": lambda e, f: f"brief updated: {e.subject} {f['progress']}",
+    "merged_back": lambda _e, f: f"merged back into {f['into']}" + (f": {f['reason']}" if f.get("reason") else ""),
     "paused": lambda _e, f: f"paused: {f['reason']}",
     "resumed": lambda _e, f: f"resumed: {f['reason']}",
     "frozen": lambda e, f: f"{e.subject} is frozen{_until(f)}: {f['reason']}",

@@ -14,7 +14,7 @@ from tests.entries import GOOD, story
 
 # What each stage makes of each step, written out a second time. `step` alone: the stage stays. ~ is the furthest
 # stage of the way to which all facts stand.
-ANY = "confirmed advanced skipped unskipped approval adopted paused resumed lifted told"
+ANY = "confirmed merged_back advanced skipped unskipped approval adopted paused resumed lifted told"
 LEG = f"{ANY} started>~ waiting failed>failed aborted>aborted rollback>rolling_back"
 STOPPED = f"{ANY} started>~ failed aborted>aborted rollback>rolling_back deployed expanding expanded"
 BACK = "restored>rolled_back contained>held aborted>aborted lifted>held"

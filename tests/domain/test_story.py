@@ -37,6 +37,7 @@ TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
         "pilot", {"verdict": "hold", "reason": "seen by hand"},
         "pilot may be followed by the next although it is held: seen by hand",
     ),
+    "merged_back": ("h1", {"into": "main", "reason": "squashed"}, "merged back into main: squashed"),
     "skipped": ("acme", {"reason": "their audit"}, "acme is left out: their audit"),
     "unskipped": ("acme", {"reason": "it is over"}, "acme is not left out any more: it is over"),
     "expanding": ("cloud", {"before": []}, "database cloud is being expanded from empty"),

@@ -7,6 +7,7 @@ import pytest
 from stationmaster.blocks.confirmation import confirm, kind_of
 from stationmaster.blocks.leg import Leg, on_duty
 from stationmaster.blocks.merge_backs import merge_backs, owed
+from stationmaster.cli.steering import NoHotfixError, merged_back
 from stationmaster.domain.hotfix import NoSuchVersionError, NotDescendedError
 from stationmaster.domain.request import ReleaseRequest
 from stationmaster.flows.leg import conduct
@@ -162,3 +163,35 @@ def test_what_is_owed_is_told_once_and_once_more_when_it_is_overdue(world: World
     assert len(world.chat.texts()) == told + 1
     world.source.refs["main"] = world.source.refs["hotfix/1"]
     assert remind(world.tools) == []
+
+
+def test_what_was_squashed_is_merged_back_when_a_person_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stationmaster.cli.steering.now", world.clock.now)
+    monkeypatch.setattr("stationmaster.cli.lookup.now", world.clock.now)
+    monkeypatch.setenv("STATIONMASTER_USER", "ben")
+    before = world.source.refs["main"]
+    world.source.refs["hotfix/1"] = world.commit("v1.1", head="r1")
+    world.source.refs["main"] = before
+    run(world)
+    world.approve("h1")
+    assert run(world) == "Released"
+    assert len(owed(world.tools, product(), "main")) == 1
+    for _ in range(2):
+        merged_back(world.ledger, "h1", "main", "squashed in !311")
+    assert owed(world.tools, product(), "main") == []
+    assert world.steps("h1").count(("merged_back", "h1")) == 1
+    world.commit("v3")
+    world.start("r3", "v3")
+    with pytest.raises(NoHotfixError):
+        merged_back(world.ledger, "r3", "main", "squashed")
+
+
+def test_what_was_seen_in_the_branch_once_is_not_asked_again(world: World) -> None:
+    fix(world)
+    run(world)
+    entry = world.ledger.running()["acme"]
+    world.ledger.append(world.draft("h1", "deployed", "acme", dict(entry.fact)), world.clock.now())
+    assert remind(world.tools) == []
+    world.source.refs["main"] = next(iter(world.source.commits))  # as if its branch were gone
+    assert remind(world.tools) == []
+    assert world.steps("h1").count(("merged_back", "h1")) == 1
