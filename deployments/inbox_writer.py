@@ -40,7 +40,9 @@ class InboxWriter:
         Raises:
             InboxBusyError: nobody could write it in time; it may still be written, and must not be acknowledged.
             StationmasterError: what the inbox said.
+            ValueError: it cannot be written down at all.
         """
+        delivery.change.model_dump_json()  # what cannot be written fails here alone, and not with its whole batch
         if len(self._waiting) >= _QUEUE:
             raise InboxBusyError("too many deliveries wait for the inbox", hint="send it again in a moment")
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()

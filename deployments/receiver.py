@@ -5,6 +5,7 @@ hook, is the body short enough, is it signed, is it JSON, is it understood. 202 
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from stationmaster.domain.hooks import Hook
 from stationmaster.domain.signatures import refusal
 from stationmaster.ledger.inbox import Delivery, Inbox
 
+_log = logging.getLogger("stationmaster.receiver")
 _RETRY = {"Retry-After": "5"}  # seconds
 _STATUS = {code: status for status, codes in REFUSALS.items() for code in codes}
 _READING = {  # what may happen to a body: the code, and what its sender can do
@@ -104,7 +106,9 @@ class Desk:
     async def _kept(self, delivery: Delivery) -> Response:
         try:
             outcome = await self.writer.put(delivery)
-        except StationmasterError as error:  # its message may tell where the inbox is, which is no stranger's business
+        except Exception as error:  # its message may tell where the inbox is, which is no stranger's business
+            if not isinstance(error, StationmasterError):
+                _log.exception("a delivery was not kept")
             raise RefusedDeliveryError("inbox_busy", REFUSALS[503]["inbox_busy"], "send it again") from error
         if outcome == "reused":
             raise RefusedDeliveryError("delivery_reused", REFUSALS[422]["delivery_reused"], "send it under its own id")

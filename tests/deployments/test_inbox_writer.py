@@ -93,6 +93,21 @@ def test_the_failure_of_one_transaction_is_told_to_its_own_and_the_next_is_tried
     written(inbox, twice)
 
 
+def test_what_cannot_be_written_takes_nobody_with_it() -> None:
+    inbox = Slow()
+    good = delivery("d-1")
+    bad = Delivery("hub", "d-2", good.change.model_copy(update={"labels": ("\ud800",)}))
+
+    async def both(writer: InboxWriter) -> None:
+        found = await asyncio.gather(writer.put(good), writer.put(bad), return_exceptions=True)
+        assert found[0] == "accepted"
+        assert isinstance(found[1], ValueError)
+        assert writer.trouble is None
+
+    written(inbox, both)
+    assert inbox.batches == [["d-1"]]
+
+
 def test_an_unexpected_failure_does_not_end_the_writer() -> None:
     inbox = Slow()
 

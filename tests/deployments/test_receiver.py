@@ -250,6 +250,22 @@ def test_an_inbox_that_cannot_be_written_acknowledges_nothing(
     assert receiver.client.request("GET", "/healthz").json() == {"ok": True}
 
 
+def test_whatever_keeps_a_delivery_out_of_the_inbox_is_said_as_such(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(Inbox, "accept", lambda *_: 1 / 0)
+        answer = receiver.hub(body_of(merged()))
+    assert "division" not in receiver.refused(answer, 503, "inbox_busy")
+    assert int(answer.headers["retry-after"]) > 0
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_half_a_character_in_a_label_is_refused_as_in_a_title(receiver: Receiver) -> None:
+    body = body_of(put(merged(), "pull_request.labels", [{"name": "\ud800"}]))
+    assert "labels.0" in receiver.refused(receiver.hub(body), 422, "delivery")
+
+
 def test_an_inbox_that_does_not_answer_is_not_waited_for(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waited is refused, and what came meanwhile is not written behind their back."""
     accept, released = Inbox.accept, threading.Event()

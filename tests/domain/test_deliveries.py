@@ -123,6 +123,7 @@ def test_a_merge_that_lacks_something_says_what(path: str, value: object) -> Non
         ("pull_request.title", "x" * 10_001, "title: "),
         ("pull_request.labels", [{"name": 1}], "labels.0: "),
         ("pull_request.labels", {"name": 1}, "labels: "),
+        ("pull_request.labels", [{"name": "bug"}, {"name": "\ud800"}], "labels.1: "),
         ("pull_request.base", [], "pull_request.base.ref"),
     ],
 )

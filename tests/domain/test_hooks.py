@@ -53,6 +53,7 @@ def test_a_file_that_is_printed_shows_no_secret() -> None:
         ("SHOP_HOOK_SECRET", "X\n    secret: hunter2", "hooks.shop: one of secret, secret_env and secret_block is nee"),
         ("secret_env: SHOP_HOOK_SECRET", "secret: 7", "receiver.yaml:6: hooks.shop.secret: must be text; write quotes"),
         ("secret_env: SHOP_HOOK_SECRET", 'secret: ""', "receiver.yaml:6: hooks.shop.secret: "),
+        ("secret_env: SHOP_HOOK_SECRET", r'secret: "hunter\ud800"', "the secret has characters that cannot be written"),
         ("MDEyMzQ1Njc4OWFiY2RlZg==", "hunter~", "must go on with a key in base64"),
         ("MDEyMzQ1Njc4OWFiY2RlZg==", '"', "receiver.yaml"),
         ('[main, "hotfix/*"]', "[]", "receiver.yaml:11: hooks.shop-mirror.base: must not be empty"),
