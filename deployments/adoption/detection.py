@@ -58,7 +58,11 @@ class Remote:
 
 @dataclass(frozen=True)
 class Found:
-    """What was found of a product. `declared`: its files say what pip installs for it."""
+    """What was found of a product. `declared`: its files say what pip installs for it.
+
+    `builds`: pip makes a package of it for certain. Without a build system setuptools looks for one, and gives up
+    where several folders lie in the root; what lies there is found without being installed.
+    """
 
     name: str
     package: str | None
@@ -68,6 +72,7 @@ class Found:
     tests_package: bool
     lock: str | None
     declared: bool
+    builds: bool
     python: str
     branch: str | None
     remotes: tuple[Remote, ...]
@@ -104,6 +109,9 @@ def look(folder: Path) -> Found:
         tests=_tests(folder, project),
         tests_package=(folder / "tests" / "__init__.py").is_file(),
         lock=next((name for name in LOCKS if (folder / name).is_file()), None),
+        builds=(folder / "setup.py").is_file()
+        or "build-system" in project
+        or ("project" in project and (folder / "src").is_dir()),
         declared=(folder / "setup.py").is_file() or "project" in project or "build-system" in project,
         python=_python(folder, project),
         branch=_branch(folder),

@@ -182,6 +182,14 @@ ALEMBIC = {"db/env.py": "", "db/script.py.mako": ""}
         ({"pyproject.toml": PROJECT}, ["."]), ({"setup.py": ""}, ["."]),
         ({"requirements.txt": ""}, ["-r requirements.txt"]),
         ({"pyproject.toml": PROJECT, "uv.lock": ""}, ["uv==0.13.9", "-r /tmp/requirements.txt"]),
+        (
+            {"pyproject.toml": PROJECT, "uv.lock": "", "src/shop/__init__.py": ""},
+            ["uv==0.13.9", "-r /tmp/requirements.txt", "--no-deps ."],
+        ),
+        (
+            {"pyproject.toml": f"{PROJECT}[build-system]\n", "requirements.lock": ""},
+            ["-r requirements.lock", "--no-deps ."],
+        ),
     ],
 )  # fmt: skip
 def test_only_what_is_declared_is_installed(
