@@ -272,7 +272,10 @@ def git_of(folder: Path) -> Git | None:
 
 def _remote(address: str) -> Remote | None:
     scp = _SCP.match(address) if "://" not in address else None
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # an address that git takes and that is none
+        return None
     server, path = (scp["host"], scp["path"]) if scp else (parts.hostname, parts.path)
     if not server or parts.scheme == "file":
         return None

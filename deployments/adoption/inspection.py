@@ -21,6 +21,7 @@ from stationmaster.domain.tenants import Directory
 M = TypeVar("M", bound=BaseModel)
 
 PRODUCT, TENANTS = "stationmaster.yaml", "tenants.yaml"
+PROTECTION = "branch protection"
 _OTHER_LOCKS = (
     "Pipfile.lock",
     "package-lock.json",
@@ -180,13 +181,12 @@ def remote_host(folder: Path) -> CodeHost | None:
 
 def protection(host: CodeHost | None) -> Finding:
     """Whether the main branch requires the checks, as its host says."""
-    name = "branch protection"
     if host is None:
-        hint = "make a code-host block for the product; a public remote needs none"
-        return Finding(name, ok=False, detail="no code host is known to ask", hint=hint, unknown=True)
+        hint = "make a code-host block for the product where PREFECT_API_URL points; a public remote needs none"
+        return Finding(PROTECTION, ok=False, detail="no code host is known to ask", hint=hint, unknown=True)
     try:
         branch = host.default_branch()
     except StationmasterError as error:
-        return Finding(name, ok=False, detail=error.message, hint=error.hint or "", unknown=True)
+        return Finding(PROTECTION, ok=False, detail=error.message, hint=error.hint or "", unknown=True)
     told = host.requires(branch, _REQUIRED[host.host])
-    return Finding(name, told.answer == "yes", told.detail, _HOW[host.host], unknown=told.answer == "unknown")
+    return Finding(PROTECTION, told.answer == "yes", told.detail, _HOW[host.host], unknown=told.answer == "unknown")

@@ -16,7 +16,15 @@ from stationmaster.blocks.supervisor import Supervisor, SupervisorGoneError
 from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer
 from stationmaster.deployments import descriptor
-from stationmaster.deployments.adoption.inspection import PRODUCT, Finding, inspect, product_of, protection, remote_host
+from stationmaster.deployments.adoption.inspection import (
+    PRODUCT,
+    PROTECTION,
+    Finding,
+    inspect,
+    product_of,
+    protection,
+    remote_host,
+)
 from stationmaster.domain.errors import Exit, InputError, StationmasterError
 
 _ROOM = 1 << 30  # bytes a sandbox and its artifacts need
@@ -57,19 +65,46 @@ def _findings(folder: Path | None, *, offline: bool) -> Iterator[Finding]:
     if folder is not None:
         yield from inspect(folder, datetime.now(UTC).date())
         if not offline:
-            yield protection(_host(folder))
+            yield _protection(folder)
+
+
+def _protection(folder: Path) -> Finding:
+    """Whether the main branch requires the checks; unknown where nobody can say whom to ask."""
+    from stationmaster.blocks.toolbox import PrefectAwayError  # noqa: PLC0415 - --help does not ask
+
+    try:
+        return protection(_host(folder))
+    except PrefectAwayError as error:
+        hint = "`stationmaster up`, or correct PREFECT_API_URL: that server has the code-host block"
+        return Finding(PROTECTION, ok=False, detail=error.message, hint=hint, unknown=True)
+    except StationmasterError as error:
+        hint = error.hint or "mend the product's code-host block"
+        return Finding(PROTECTION, ok=False, detail=error.message, hint=hint, unknown=True)
 
 
 def _host(folder: Path) -> CodeHost | None:
     """The product's code-host block, else the public host that its remotes name."""
-    from stationmaster.blocks import toolbox  # noqa: PLC0415 - --help does not ask
+    from stationmaster.blocks import toolbox  # noqa: PLC0415 - as above
 
     product = product_of(folder)
     if product is not None:
         with contextlib.suppress(toolbox.BlockMissingError):
-            host: CodeHost = toolbox.recall("code-host", product)
-            return host
+            return _block(product)
     return remote_host(folder)
+
+
+def _block(product: str) -> CodeHost:
+    """From the server that is known here, else the copy: without one Prefect would start a server for the question."""
+    from stationmaster.blocks import toolbox  # noqa: PLC0415 - as above
+    from stationmaster.deployments import flow_runs  # noqa: PLC0415 - imports prefect, which costs seconds
+
+    host: CodeHost
+    try:
+        with flow_runs.connected():
+            host = toolbox.optional("code-host", product)
+    except flow_runs.NoServerError:
+        host = toolbox.recall("code-host", product)
+    return host
 
 
 def _programs() -> Iterator[Finding]:

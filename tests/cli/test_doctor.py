@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from pydantic import SecretStr
 
+from stationmaster.blocks import toolbox
 from stationmaster.blocks.code_host import CodeHost
 from stationmaster.blocks.signer import FileSigner
-from stationmaster.blocks.toolbox import remember
+from stationmaster.blocks.toolbox import PrefectAwayError, remember
 from stationmaster.cli.doctor import doctor
 from stationmaster.cli.init import init
+from stationmaster.deployments import flow_runs
 from stationmaster.deployments.adoption.detection import NotARepositoryError
 from stationmaster.deployments.adoption.inspection import protection, remote_host
 from tests.blocks.code_host_server import Server, serving
@@ -36,8 +39,14 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def repository(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Repository:
-    """A product after `init`, all its lines completed."""
+def repository(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Repository:
+    """A product after `init`, all its lines completed. No Prefect server is known."""
+
+    def nobody() -> NoReturn:
+        raise flow_runs.NoServerError("no Prefect server is known here")
+
+    monkeypatch.setattr(flow_runs, "connected", nobody)
+    monkeypatch.setenv("STATIONMASTER_HOME", str(tmp_path / "home"))
     made = Repository.begin(tmp_path / "shop")
     made.commit("Begin", CONTENTS)
     init(made.path, ci="both")
@@ -201,6 +210,53 @@ def test_it_changes_nothing(repository: Repository, hosted: Server, capsys: pyte
 
 def everything(repository: Repository) -> list[Path]:
     return sorted([repository.path, *repository.path.rglob("*")])
+
+
+@pytest.fixture
+def away(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    """The product, and a Prefect server that is known and does not answer."""
+
+    def no_answer(kind: str, product: str) -> NoReturn:
+        raise PrefectAwayError(f"no answer about {kind} of {product}")
+
+    monkeypatch.setattr(flow_runs, "connected", nullcontext)
+    monkeypatch.setattr(toolbox, "_from_server", no_answer)
+    return repository
+
+
+def test_a_block_that_was_made_in_the_ui_is_found(
+    away: Repository, hosted: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    host = CodeHost(host="github", repository="shop/other", url=hosted.url)
+    monkeypatch.setattr(toolbox, "_from_server", lambda kind, product: {("code-host", "shop"): host}[kind, product])
+    looked(capsys, away.path)
+    assert hosted.asked[0][1] == "/repos/shop/other"
+
+
+def test_while_the_server_is_away_the_copy_is_asked(
+    away: Repository, hosted: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hosted.tell(PROTECTION, {"contexts": ["stationmaster"]})
+    assert looked(capsys, away.path)[0] == 0
+
+
+def test_with_the_server_away_and_no_copy_it_is_unknown_and_the_rest_is_told(
+    away: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, found = looked(capsys, away.path)
+    (one,) = found["branch protection"]
+    assert (code, one["unknown"], one["detail"]) == (3, True, "no answer about code-host of shop")
+    assert "PREFECT_API_URL" in one["hint"]
+    assert found["lock file"][0]["ok"]
+
+
+def test_a_damaged_copy_is_unknown_and_the_rest_is_told(
+    repository: Repository, hosted: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "home" / "blocks" / "code-host" / "shop.json").write_text("{")
+    code, found = looked(capsys, repository.path)
+    assert (code, found["branch protection"][0]["unknown"], hosted.asked) == (3, True, [])
+    assert found["lock file"][0]["ok"]
 
 
 def test_a_repository_that_is_hosted_nowhere_is_unknown(

@@ -382,8 +382,8 @@ def test_where_it_is_hosted(tmp_path: Path, address: str, expected: Remote) -> N
     assert look(tmp_path / "second").remotes == (expected,)
 
 
-@pytest.mark.parametrize("address", ["../other", "/srv/git/shop.git", "file:///srv/git/shop.git"])
-def test_a_folder_hosts_nothing(tmp_path: Path, address: str) -> None:
+@pytest.mark.parametrize("address", ["../other", "/srv/git/shop.git", "file:///srv/git/shop.git", "https://[bad/x"])
+def test_a_folder_and_what_is_no_address_host_nothing(tmp_path: Path, address: str) -> None:
     assert list(remotes(repository(tmp_path / "shop", PLAIN, address).path)) == []
 
 
