@@ -28,6 +28,11 @@ _CLAUSE = re.compile(
 )
 _OLDEST = 11  # the minor of the oldest Python 3 that we run on
 _PYTEST = re.compile(r"^(?:\s*(?:import|from)\s+pytest\b|(?:async )?def test_)", re.MULTILINE)
+_REQUIREMENT = re.compile(r"^\s*[^#\s]", re.MULTILINE)
+_DECLARING = {  # files of other tools, and the word without which they declare nothing
+    "setup.py": r"_requires?\b", "setup.cfg": r"_requires?\b", "Pipfile": r"packages\]",
+    "package.json": "[dD]ependencies", "Cargo.toml": "dependencies", "go.mod": r"\brequire\b", "Gemfile": r"\bgem\b",
+}  # fmt: skip
 _DEEP = 4  # folders down from the root
 _LARGEST = 1 << 20  # bytes read of a file
 
@@ -135,6 +140,24 @@ def must_exist(folder: Path) -> None:
         raise NotARepositoryError(f"there is no folder {folder}", hint="name the product's repository")
 
 
+def declares_dependencies(folder: Path) -> bool:
+    """Whether a file of the root says that something else must be installed."""
+    document = _toml(folder / "pyproject.toml")
+    project = _table(document, "project")
+    said = [project.get("dependencies"), project.get("optional-dependencies"), document.get("dependency-groups")]
+    said.append(set(_table(document, "tool", "poetry", "dependencies")) - {"python"})
+    said.append(_table(document, "tool", "poetry", "group"))
+    if any(said) or "dependencies" in str(project.get("dynamic")):
+        return True
+    if any(_REQUIREMENT.search(_text(path)) for path in _requirements(folder)):
+        return True
+    return any(re.search(word, _text(folder / name)) for name, word in _DECLARING.items())
+
+
+def _requirements(folder: Path) -> list[Path]:
+    return [*folder.glob("*requirements*.txt"), *folder.glob("requirements/*.txt")]
+
+
 def _id(name: str) -> str:
     letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", letters.lower()).strip("-")[:63].strip("-") or "product"
@@ -154,7 +177,7 @@ def _tests(folder: Path, project: dict[str, Any]) -> Literal["pytest", "unittest
     if not (folder / "tests").is_dir():
         return None
     named = [folder / name for name in ("pyproject.toml", "setup.cfg", *LOCKS[:2])]
-    named += [*folder.glob("*requirements*.txt"), *folder.glob("requirements/*.txt")]
+    named += _requirements(folder)
     wanted = "pytest" in project.get("tool", {}) or any(re.search(r"\bpytest\b", _text(path)) for path in named)
     tests = sorted((folder / "tests").glob("**/*.py"))
     wanted = wanted or any(path.name == "conftest.py" or _PYTEST.search(_text(path)) for path in tests)

@@ -11,8 +11,8 @@ from typing import TypeVar
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from stationmaster.blocks.code_host import CodeHost
-from stationmaster.deployments.adoption.detection import CI, LOCKS, must_exist, remotes
-from stationmaster.deployments.adoption.writing import CI_FILES, GATE, todos
+from stationmaster.deployments.adoption.detection import CI, LOCKS, declares_dependencies, must_exist, remotes
+from stationmaster.deployments.adoption.writing import GATE, todos
 from stationmaster.domain.documents import Document, DocumentError, check_directory, read
 from stationmaster.domain.errors import StationmasterError
 from stationmaster.domain.product import Product
@@ -37,6 +37,11 @@ _SERVERS: dict[str, tuple[CI, tuple[str, ...]]] = {  # where a token of the envi
     "github.com": ("github", ("GITHUB_TOKEN", "GH_TOKEN")),
     "gitlab.com": ("gitlab", ("GITLAB_TOKEN",)),
 }
+_CI_PATTERNS = (".github/workflows/*.yml", ".github/workflows/*.yaml", ".gitlab-ci.yml", ".gitlab/**/*.yml")
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*$", re.MULTILINE)
+_NAME = re.compile(r"\s*(-\s+)?name:")
+_RUNS_US = re.compile(r"(?<![\w.-])stationmaster(?:[=@]\S+)?[ \t]+(?:doctor|checks)\b")
+_WRITTEN = "`stationmaster init` wrote it"  # in the head of every file that it writes
 _REQUIRED: dict[CI, tuple[str, ...]] = {"github": (GATE,), "gitlab": ("checks",)}
 _HOW: dict[CI, str] = {
     "github": f"Settings → Rules: require the check `{GATE}` on it, or give a token that may read the settings",
@@ -135,6 +140,9 @@ def _lock(folder: Path) -> Iterator[Finding]:
             "lock file", ok=False, detail=f"{_LOOSE} does not pin every version", hint="pip-compile, or uv lock"
         )
         return
+    if not found and not declares_dependencies(folder):
+        yield Finding("lock file", ok=True, detail="none, and no dependencies are declared")
+        return
     yield Finding(
         "lock file", bool(found), ", ".join(found) or "none", "pin what is installed: uv lock, or pip-compile"
     )
@@ -146,22 +154,32 @@ def _pins(path: Path) -> bool:
 
 def _ci(folder: Path) -> Iterator[Finding]:
     """A file that calls us; which jobs it has beside is its owner's matter."""
-    calling = [place for place in CI_FILES.values() if _calls_us(folder / place)]
+    calling = [place for place in _ci_files(folder) if _calls_us(folder / place)]
     hint = "stationmaster init --ci github, or gitlab, into an empty folder, and take over what it has"
     yield Finding("CI file", bool(calling), ", ".join(calling) or "none calls stationmaster", hint)
 
 
+def _ci_files(folder: Path) -> list[str]:
+    found = {path for pattern in _CI_PATTERNS for path in folder.glob(pattern) if path.is_file()}
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
 def _calls_us(path: Path) -> bool:
-    return path.is_file() and "stationmaster" in path.read_text("utf-8", errors="replace")
+    """Whether a line that is neither a comment nor a name runs us."""
+    lines = _COMMENT.sub("", path.read_text("utf-8", errors="replace")).splitlines()
+    return any(_RUNS_US.search(line) and not _NAME.match(line) for line in lines)
 
 
 def _todo(folder: Path) -> Iterator[Finding]:
-    for name in (PRODUCT, TENANTS, *CI_FILES.values()):
-        if (folder / name).is_file():
-            for one in todos(name, (folder / name).read_text("utf-8", errors="replace")):
-                yield Finding(
-                    "left to do", ok=False, detail=f"{one.file}:{one.line}  {one.what}", hint="complete the line"
-                )
+    """In our two files, and in the CI files that we wrote: elsewhere the word is its owner's."""
+    for name in (PRODUCT, TENANTS, *_ci_files(folder)):
+        if not (folder / name).is_file():
+            continue
+        text = (folder / name).read_text("utf-8", errors="replace")
+        if name in (PRODUCT, TENANTS) or any(_WRITTEN in line for line in text.splitlines()[:3]):
+            for one in todos(name, text):
+                detail = f"{one.file}:{one.line}  {one.what}"
+                yield Finding("left to do", ok=False, detail=detail, hint="complete the line")
 
 
 def remote_host(folder: Path) -> CodeHost | None:

@@ -79,7 +79,7 @@ def test_a_product_after_init_lacks_nothing(repository: Repository, capsys: pyte
 def test_an_empty_folder_lacks_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, found = looked(capsys, tmp_path, offline=True)
     missing = {name for name, each in found.items() if not all(one["ok"] for one in each)}
-    assert (code, missing) == (1, {"stationmaster.yaml", "lock file", "CI file"})
+    assert (code, missing) == (1, {"stationmaster.yaml", "CI file"})
     assert found["stationmaster.yaml"][0]["hint"] == "stationmaster init"
 
 
@@ -153,6 +153,60 @@ def test_requirements_are_a_lock_file_when_they_pin_everything(
     assert looked(capsys, repository.path, offline=True)[1]["lock file"][0]["ok"] is ok
 
 
+@pytest.mark.parametrize(
+    ("file", "contents", "ok"),
+    [
+        ("pyproject.toml", "[project]\nname = 'shop'\ndependencies = []\n", True),
+        ("pyproject.toml", "[project]\nname = 'shop'\ndependencies = ['httpx']\n", False),
+        ("pyproject.toml", "[project]\nname = 'shop'\ndynamic = ['dependencies']\n", False),
+        ("pyproject.toml", "[tool.poetry.dependencies]\npython = '^3.12'\n", True),
+        ("pyproject.toml", "[tool.poetry.dependencies]\npython = '^3.12'\nhttpx = '*'\n", False),
+        ("requirements-dev.txt", "# none\n", True),
+        ("requirements-dev.txt", "pytest\n", False),
+        ("setup.py", "setup(install_requires=['httpx'])\n", False),
+        ("package.json", '{"name": "shop"}', True),
+        ("package.json", '{"devDependencies": {"vite": "*"}}', False),
+    ],
+)
+def test_a_lock_file_is_needed_where_dependencies_are_declared(
+    repository: Repository, capsys: pytest.CaptureFixture[str], file: str, contents: str, *, ok: bool
+) -> None:
+    (repository.path / "requirements.lock").unlink()
+    (repository.path / file).write_text(contents)
+    assert looked(capsys, repository.path, offline=True)[1]["lock file"][0]["ok"] is ok
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "ok"),
+    [
+        (".github/workflows/ci.yaml", "      - run: stationmaster checks run .", True),
+        (".gitlab/jobs/checks.yml", "    - .venv/bin/stationmaster doctor . --offline", True),
+        (".github/workflows/ci.yml", "      # - run: stationmaster checks run .", False),
+        (".github/workflows/ci.yml", "      - run: make   # as stationmaster checks run . does", False),
+        (".github/workflows/ci.yml", "      - name: stationmaster checks", False),
+        (".github/workflows/ci.yml", "      - run: pip install stationmaster", False),
+    ],
+)
+def test_a_ci_file_counts_when_a_step_runs_us(
+    repository: Repository, capsys: pytest.CaptureFixture[str], file: str, line: str, *, ok: bool
+) -> None:
+    for place in (GITHUB, ".gitlab-ci.yml"):
+        (repository.path / place).unlink()
+    (repository.path / file).parent.mkdir(parents=True, exist_ok=True)
+    (repository.path / file).write_text(f"{line}\n")
+    assert looked(capsys, repository.path, offline=True)[1]["CI file"][0]["ok"] is ok
+
+
+def test_the_word_todo_in_a_ci_file_of_someone_else_is_theirs(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = repository.path / GITHUB
+    ours.write_text(f"{ours.read_text('utf-8')}# TODO: ours\n", "utf-8")
+    (repository.path / ".gitlab-ci.yml").write_text("# TODO: theirs\n", "utf-8")
+    (one,) = looked(capsys, repository.path, offline=True)[1]["left to do"]
+    assert one["detail"].endswith("  ours")
+
+
 @pytest.fixture
 def hosted(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     """The product's code-host block names the server. It has no rules unless told."""
@@ -194,6 +248,7 @@ def test_what_is_missing_weighs_more_than_what_is_unknown(
 ) -> None:
     hosted.tell(PROTECTION, {"message": "no"}, 403)
     (repository.path / "requirements.lock").unlink()
+    (repository.path / "requirements.txt").write_text("httpx\n")
     code, found = looked(capsys, repository.path)
     assert (code, found["branch protection"][0]["unknown"]) == (1, True)
 
