@@ -113,7 +113,7 @@ def _deliveries(
                 f"{host.name} tells of #{merged.number} what cannot be kept: {wrong_fields(error)}"
             )
         else:
-            kept.append(Delivery(name, f"catch-up:{change.key}:{change.base}", change))
+            kept.append(Delivery(name, f"catch-up:{change.key}", change))
     return kept, wrong
 
 

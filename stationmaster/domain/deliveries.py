@@ -75,7 +75,7 @@ class MergedChange(BaseModel):
 
     @property
     def key(self) -> str:
-        """How it is called, whichever mirror told it: `PRODUCT@MERGE_COMMIT`. It is there once for each `base`."""
+        """What is there once, whichever mirror told it: `PRODUCT@MERGE_COMMIT`."""
         return f"{self.product}@{self.merge_commit}"
 
 

@@ -138,7 +138,7 @@ class Inbox:
 
     def _keep(self, connection: Connection, delivery: Delivery, at: str) -> Outcome:
         change = delivery.change
-        key = {"product": change.product, "merge_commit": change.merge_commit, "base": change.base}
+        key = {"product": change.product, "merge_commit": change.merge_commit}
         told = {"hook": delivery.hook, "delivery": delivery.id, "change": change.model_dump_json().encode()}
         new = self._insert()(inbox).on_conflict_do_nothing().returning(inbox.c.id)
         if connection.execute(new, {**key, **told, "accepted_at": at}).first() is not None:

@@ -13,7 +13,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0004"  # the revision these tables have; a test compares it with the newest of history/
+REVISION = "0003"  # the revision these tables have; a test compares it with the newest of history/
 VERSION_TABLE = "ledger_version"  # not alembic_version: the database may hold other people's tables too
 
 metadata = MetaData()
@@ -71,12 +71,11 @@ inbox = Table(
     Column("delivery", String, nullable=False),
     Column("product", String, nullable=False),
     Column("merge_commit", String, nullable=False),
-    Column("base", String, nullable=False),
     Column("change", LargeBinary, nullable=False),
     Column("accepted_at", String, nullable=False),
     Column("boarded_at", String),  # when it went aboard a train or started a hotfix
     UniqueConstraint("hook", "delivery", name="inbox_delivery"),
-    UniqueConstraint("product", "merge_commit", "base", name="inbox_change"),
+    UniqueConstraint("product", "merge_commit", name="inbox_change"),
 )
 
 # Working table. How often deliveries to a hook were ignored or refused, and for which reason.

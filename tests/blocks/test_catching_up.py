@@ -148,15 +148,6 @@ def test_a_clock_ahead_of_ours_does_not_hide_what_comes(desk: Desk) -> None:
     assert desk.cursor() == NOW
 
 
-def test_one_commit_that_came_into_two_branches_is_missed_twice(desk: Desk) -> None:
-    desk.merge(1)
-    desk.merge(2, "hotfix/1.2.0", merge_commit_sha=desk.pulls[0]["merge_commit_sha"])
-    desk.catch_up(NOW)
-    assert sorted(desk.numbers()) == [1, 2]
-    desk.catch_up(NOW)
-    assert sorted(desk.numbers()) == [1, 2]
-
-
 def test_asking_from_later_on_does_not_hide_what_was_missed_before(desk: Desk) -> None:
     desk.catch_up()
     desk.clock.sleep(3600)

@@ -9,16 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from alembic import command
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from stationmaster.domain.deliveries import MergedChange
-from stationmaster.ledger.connection import alone, engine_for
+from stationmaster.ledger.connection import alone
 from stationmaster.ledger.faults import LedgerBusyError, LedgerUnreachableError
 from stationmaster.ledger.inbox import Delivery, Inbox
-from stationmaster.ledger.inbox_notes import Notes
-from stationmaster.ledger.schema import configuration
 from stationmaster.ledger.store import Ledger
 
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -76,42 +72,6 @@ def test_a_delivery_counts_once_and_a_change_once_for_a_product(inbox: Inbox, ag
     inbox.accept([brought(1)], AT)
     assert inbox.accept([again], AT) == [outcome]
     assert len(inbox.changes()) == 1 + (outcome == "accepted")
-
-
-def test_one_commit_that_was_merged_into_two_branches_is_two_changes(inbox: Inbox) -> None:
-    """As a host that merges by fast-forward tells it."""
-    hotfix = change(1).model_copy(update={"base": "hotfix/1.2.0"})
-    assert inbox.accept([brought(1), Delivery("hub", "d-2", hotfix)], AT) == ["accepted", "accepted"]
-    assert inbox.accept([Delivery("mirror", "d-3", hotfix)], AT) == ["duplicate"]
-    assert [one.change.base for one in inbox.changes()] == ["main", "hotfix/1.2.0"]
-
-
-def test_an_inbox_of_before_keeps_its_changes_and_notes(address: str) -> None:
-    engine = engine_for(address)
-    with alone(engine) as connection:
-        config = configuration()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0003")
-        connection.execute(
-            text(
-                "INSERT INTO inbox (id, hook, delivery, product, merge_commit, change, accepted_at)"
-                " VALUES (7, 'hub', 'd-1', 'shop', :commit, :change, '2026-11-23T08:00:00Z')"
-            ),
-            {"commit": change(1).merge_commit, "change": change(1).model_dump_json().encode()},
-        )
-        connection.execute(
-            text("INSERT INTO inbox_notes VALUES (3, 7, 'decided', '2026-11-23T08:00:01Z', :content)"),
-            {"content": b'{"a":1}'},
-        )
-    engine.dispose()
-    with Inbox.open(address) as inbox:
-        assert [(one.id, one.change) for one in inbox.changes()] == [(7, change(1))]
-        assert [(note.kind, note.content) for note in Notes(inbox.engine).of(7)] == [("decided", {"a": 1})]
-        with pytest.raises(IntegrityError), alone(inbox.engine) as connection:
-            connection.execute(text("DELETE FROM inbox"))
-        again = Delivery("mirror", "d-9", change(1))
-        hotfix = Delivery("hub", "d-2", change(1).model_copy(update={"base": "hotfix/1.2.0"}))
-        assert inbox.accept([again, hotfix], AT) == ["duplicate", "accepted"]
 
 
 def test_one_batch_may_bring_the_same_thing_several_times(inbox: Inbox) -> None:
