@@ -1,12 +1,16 @@
 """What a release brings to tenants that run different versions: whatever is new to at least one of them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stationmaster.blocks.source import GitRepository
 from stationmaster.domain.artifact import Change, Commit, Cut
 from stationmaster.domain.documents import read
+from stationmaster.domain.orders import holds
 from stationmaster.domain.product import Product
+
+if TYPE_CHECKING:
+    from stationmaster.ledger.store import Ledger
 
 CONFIG = "stationmaster.yaml"
 
@@ -35,6 +39,23 @@ def changes(source: GitRepository, since: tuple[str, ...], until: str) -> tuple[
     lists = [source.changes((commit,), until) for commit in since] or [source.changes((), until)]
     longest_first = sorted(lists, key=len, reverse=True)
     return tuple({change.commit: change for changes in longest_first for change in changes}.values())
+
+
+def on_hold(ledger: "Ledger", product: str) -> dict[str, dict[str, Any]]:
+    """The releases of a product that were rolled back and that nobody let go on, sorted, each with its cut's fact."""
+    last = ledger.latest({"rollback", "lifted"})
+    held = sorted(release for release, entry in last.items() if entry.step == "rollback" and holds(entry))
+    first = {release: {entry.step: entry.fact for entry in reversed(ledger.entries(release))} for release in held}
+    return {
+        release: facts["cut"]
+        for release, facts in first.items()
+        if "cut" in facts and facts["started"]["product"] == product
+    }
+
+
+def brought(cut: Mapping[str, Any]) -> list[str]:
+    """The commits that a cut brought, oldest first; the commit itself where that was nothing new."""
+    return [change["commit"] for change in cut["changes"]] or [cut["commit"]]
 
 
 def added(source: GitRepository, since: tuple[str, ...], until: str, folder: str) -> tuple[str, ...]:

@@ -21,6 +21,12 @@ class StarterErasedError(RefusedError):
     code = "starter_erased"
 
 
+class OtherConfirmedError(RefusedError):
+    """What was confirmed under this name is another release."""
+
+    code = "other_confirmed"
+
+
 def confirm(ledger: "Ledger", request: ReleaseRequest, assurance: Assurance, at: datetime) -> Entry:
     """Record that the request's starter wants this release; the first who did so stays the starter."""
     fact = {**request.asked(), "assurance": assurance}
@@ -50,3 +56,17 @@ def starter_of(ledger: "Ledger", release: str) -> str:
     if not personal:
         raise StarterErasedError(f"who started {release} is not known any more", hint="start a new release")
     return str(personal["who"])
+
+
+def must_be_confirmed_so(ledger: "Ledger", request: ReleaseRequest) -> None:
+    """Return unless what was confirmed under this name is something else. Nobody may have confirmed it yet.
+
+    Raises:
+        OtherConfirmedError: with what differs.
+    """
+    confirmed = confirmation(ledger, request.id)
+    asked = request.asked()
+    given = {n: v for n, v in confirmed.fact.items() if n != "assurance"} if confirmed else asked
+    if other := [name for name in sorted({*asked, *given}) if asked.get(name) != given.get(name)]:
+        told = ", ".join(f"{name} {given.get(name)}, not {asked.get(name)}" for name in other)
+        raise OtherConfirmedError(f"{request.id} was confirmed with {told}", hint="give one of them another name")

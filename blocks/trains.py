@@ -2,11 +2,11 @@
 and what is owed. It decides nothing and starts nobody.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from stationmaster.blocks.carried import CONFIG
+from stationmaster.blocks.carried import CONFIG, brought, on_hold
 from stationmaster.blocks.merge_backs import owed
 from stationmaster.blocks.source import GitRepository
 from stationmaster.blocks.toolbox import Toolbox
@@ -17,10 +17,8 @@ from stationmaster.domain.documents import read
 from stationmaster.domain.errors import InputError
 from stationmaster.domain.freeze import FREEZES, closing, in_force
 from stationmaster.domain.hotfix import MergeBack
-from stationmaster.domain.orders import holds
 from stationmaster.domain.product import Product
 from stationmaster.domain.train import Train, cut_off_of, next_departure, train_id
-from stationmaster.ledger.store import Ledger
 
 STARTER = "release-train"  # the service of approvers.yaml in whose name trains are started
 MAIN = "main"  # where stationmaster.yaml says which branch the trains are cut from
@@ -85,7 +83,7 @@ def next_train(tools: Toolbox, product: str, after: datetime) -> Due:
         departure,
         train_id(product, departure),
         next((one.commit for one in reversed(merged) if one.at <= cut_off), None),
-        board(merged, cut_off, _on_hold(tools.ledger, product)),
+        board(merged, cut_off, _held(tools, product)),
         tuple(owed(tools, file, train.branch)),
     )
 
@@ -106,7 +104,7 @@ def must_be_known(tools: Toolbox) -> None:
         raise NoTrainServiceError(
             f"there is no service {STARTER!r}, in whose name trains are started",
             file=tools.signer.approvers,
-            hint=f"add it under services: {{id: {STARTER}, predicates: [], keys: [{{ed25519: KEY}}]}}",
+            hint=f"add it under services: {{id: {STARTER}}}",
         )
 
 
@@ -130,15 +128,6 @@ def _merged(source: GitRepository, since: Sequence[str], until: str) -> tuple[Me
     return tuple(sorted(found.values(), key=lambda one: one.at))
 
 
-def _on_hold(ledger: Ledger, product: str) -> set[str]:
-    """Commits that came with releases that were rolled back, and that nobody let go on."""
-    last = ledger.latest({"rollback", "lifted"})
-    held = (release for release, entry in last.items() if entry.step == "rollback" and holds(entry))
-    return {commit for release in held for commit in _brought(ledger, release, product)}
-
-
-def _brought(ledger: Ledger, release: str, product: str) -> Iterable[str]:
-    first = {entry.step: entry.fact for entry in reversed(ledger.entries(release))}
-    if "cut" not in first or first["started"]["product"] != product:
-        return []
-    return [change["commit"] for change in first["cut"]["changes"]] or [first["cut"]["commit"]]
+def _held(tools: Toolbox, product: str) -> set[str]:
+    """Commits that came with releases whose changes are on hold."""
+    return {commit for cut in on_hold(tools.ledger, product).values() for commit in brought(cut)}

@@ -10,6 +10,7 @@ from prefect import runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from stationmaster.blocks.confirmation import must_be_confirmed_so
 from stationmaster.blocks.holder import this_process
 from stationmaster.blocks.leg import Leg, ReleaseAbortedError, ReleaseGoingBackError, on_duty, way_back
 from stationmaster.blocks.ordering import give_order
@@ -26,7 +27,6 @@ from stationmaster.domain.waiting import shown_as
 from stationmaster.ledger.leases import LeaseLostError
 from stationmaster.tasks.brief import tell_rollback, update_brief
 from stationmaster.tasks.close import WaveHeldError
-from stationmaster.tasks.confirmation import must_be_confirmed_so
 
 GOING_BACK = "GoingBack"
 BACK = {"restored": "RolledBack", "contained": "Contained"}
@@ -147,7 +147,7 @@ def _begun(tools: Toolbox, request: ReleaseRequest, known: list[Entry]) -> bool:
             f"not of {request.product} from {request.ref}",
             hint="give it another name, or start it as it was",
         )
-    must_be_confirmed_so(tools, request)
+    must_be_confirmed_so(tools.ledger, request)
     return first is not None
 
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from stationmaster.blocks.carried import changes
+from stationmaster.blocks.carried import brought, changes, on_hold
 from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.source import GitRepository
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.errors import RefusedError
-from stationmaster.domain.orders import holds
 from stationmaster.tasks import act
 
 
@@ -29,28 +29,14 @@ def refuse_held(leg: Leg, cut: Cut) -> None:
     """Refuse a release that carries changes of one that was rolled back. A change that was reverted is not carried;
     never answered from the ledger.
     """
-    held = {release: changes for release in _holding(leg) if (changes := _aboard(leg, cut, release))}
+    known = on_hold(leg.tools.ledger, cut.product.product)
+    held = {release: aboard for release, was in known.items() if (aboard := _aboard(leg.tools.source, cut, was))}
     if held:
         raise ChangesHeldError(leg.release, held)
 
 
-def _holding(leg: Leg) -> list[str]:
-    """The releases whose changes are on hold."""
-    last = leg.tools.ledger.latest({"rollback", "lifted"})
-    return sorted(release for release, entry in last.items() if entry.step == "rollback" and holds(entry))
-
-
-def _aboard(leg: Leg, cut: Cut, release: str) -> list[str]:
-    """The changes of a rolled back release that this one brings, oldest first."""
-    first = {entry.step: entry.fact for entry in reversed(leg.tools.ledger.entries(release))}
-    if first["started"]["product"] != cut.product.product:
-        return []
-    source, was = leg.tools.source, first["cut"]
+def _aboard(source: GitRepository, cut: Cut, was: dict[str, Any]) -> list[str]:
+    """The changes of a rolled back release that this one brings, oldest first. `was` is the fact of its cut."""
     since, until = tuple(was["previous"]), cut.commit.commit
     carried = {change.commit for change in changes(source, since, until)} - source.reverts(since, until)
-    return [commit for commit in _commits(was) if commit in carried]
-
-
-def _commits(cut: dict[str, Any]) -> list[str]:
-    """What it brought; the commit itself where that was nothing new."""
-    return [change["commit"] for change in cut["changes"]] or [cut["commit"]]
+    return [commit for commit in brought(was) if commit in carried]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from stationmaster.blocks.confirmation import confirm, kind_of
+from stationmaster.blocks.confirmation import OtherConfirmedError, confirm, kind_of
 from stationmaster.blocks.leg import Leg, on_duty
 from stationmaster.blocks.merge_backs import merge_backs, owed
 from stationmaster.cli.steering import NoHotfixError, merged_back
@@ -12,7 +12,7 @@ from stationmaster.domain.hotfix import NoSuchVersionError, NotDescendedError
 from stationmaster.domain.request import ReleaseRequest
 from stationmaster.flows.leg import conduct
 from stationmaster.flows.release import runbook
-from stationmaster.tasks.confirmation import OtherConfirmedError, require_confirmation
+from stationmaster.tasks.confirmation import require_confirmation
 from stationmaster.tasks.cut import cut
 from stationmaster.tasks.hotfix import NoHotfixBranchError, require_base
 from stationmaster.tasks.merge_back import remind
