@@ -6,9 +6,9 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from stationmaster.blocks.reminding import remind
 from stationmaster.blocks.toolbox import load
 from stationmaster.domain.request import TrainRequest
-from stationmaster.tasks.merge_back import remind
 
 
 @flow(name="merge-back-check", flow_run_name="{request.product}", retries=0)

@@ -7,6 +7,7 @@ import pytest
 from stationmaster.blocks.confirmation import OtherConfirmedError, confirm, kind_of
 from stationmaster.blocks.leg import Leg, on_duty
 from stationmaster.blocks.merge_backs import merge_backs, owed
+from stationmaster.blocks.reminding import remind
 from stationmaster.cli.steering import NoHotfixError, merged_back
 from stationmaster.domain.hotfix import NoSuchVersionError, NotDescendedError
 from stationmaster.domain.request import ReleaseRequest
@@ -15,7 +16,6 @@ from stationmaster.flows.release import runbook
 from stationmaster.tasks.confirmation import require_confirmation
 from stationmaster.tasks.cut import cut
 from stationmaster.tasks.hotfix import NoHotfixBranchError, require_base
-from stationmaster.tasks.merge_back import remind
 from tests.shop import PRODUCT, product
 from tests.world import World
 
