@@ -198,13 +198,17 @@ class UnfitEntryError(StationmasterError):
 
 
 def transition(stage: Stage, event: str, reached: Stage) -> Stage:
-    """The stage after an entry. `reached` is what the facts say, this entry's included."""
+    """The stage after an entry. `reached` is what the facts say, this entry's included: an edge of the way leads at
+    least there, since what a leg that was cut short recorded late is not recorded again.
+    """
     edge = TABLE.get((stage, event))
     if edge is None:
         raise UnfitEntryError(stage, event)
     if edge.to == "same":
         return stage
-    return reached if edge.to == "reached" else edge.to
+    if edge.to == "reached":
+        return reached
+    return max(edge.to, reached, key=WAY_STAGES.index) if {edge.to, reached} <= set(WAY_STAGES) else edge.to
 
 
 def furthest(facts: "Mapping[str, object]") -> Stage:
