@@ -35,10 +35,16 @@ class Descriptor(BaseModel):
     front: str | None = None
     messages: str | None = None
     public_keys: str | None = None
+    receiver: str | None = None
 
     @property
     def prefect_api(self) -> str:
         return f"{self.prefect_ui}/api"
+
+    @property
+    def receiver_file(self) -> str:
+        """Where the hooks of this stack's receiver are, once it has one."""
+        return str(Path(self.run) / "receiver.yaml")
 
     def save(self) -> None:
         """Keep it, and point `run` beside it at the run directory."""

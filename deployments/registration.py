@@ -31,6 +31,7 @@ from stationmaster.deployments.alerts import alert
 from stationmaster.domain.train import Train, prefect_rrule
 
 TRAIN = "stationmaster.flows.train.train"
+CATCH_UP = "stationmaster.flows.catch_up.catch_up"
 MERGE_BACK = "stationmaster.flows.merge_back.merge_back_check"
 SLUG = "stationmaster"  # of the schedule that is ours, among those that people made
 _UNDER_WAY = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING]
@@ -38,12 +39,12 @@ AT_ONCE = 10  # flow runs at a time of a new work pool; what waits holds no plac
 
 
 def register() -> list[str]:
-    """The block types, the work pool and every deployment of `prefect.yaml`, whose names are returned. What people
-    scheduled there stays.
+    """The block types, the work pool and every deployment of `prefect.yaml`, whose names are returned. What was
+    scheduled there stays, and so do the values that a run has when nobody gives others.
     """
     for block in BLOCKS.values():
         block.register_type_and_schema()
-    return [_deploy(row, schedules=[_again(one) for one in _scheduled(row, row["name"])]) for row in _table()]
+    return [_deploy(row, **_kept(row)) for row in _table()]
 
 
 def register_tools(product: str, tools: dict[str, BaseModel]) -> None:
@@ -66,7 +67,7 @@ def schedule_train(product: str, train: Train | None) -> str | None:
     if train is None and _known(f"train/{product}") is None:
         return None
     rule = RRuleSchedule(rrule=prefect_rrule(train), timezone=train.zone) if train else None
-    name, active = _schedule(product, TRAIN, rule)
+    name, active = _schedule(product, TRAIN, rule, {"product": product})
     if train and active:
         _begin(name)
     return name
@@ -74,26 +75,43 @@ def schedule_train(product: str, train: Train | None) -> str | None:
 
 def schedule_merge_backs(product: str) -> str:
     """The deployment that asks each morning whether the product's hotfixes are merged back. As `schedule_train`."""
-    return _schedule(product, MERGE_BACK, CronSchedule(cron="0 7 * * *", timezone="UTC"))[0]
+    return _schedule(product, MERGE_BACK, CronSchedule(cron="0 7 * * *", timezone="UTC"), {"product": product})[0]
 
 
-def _schedule(product: str, entrypoint: str, rule: RRuleSchedule | CronSchedule | None) -> tuple[str, bool]:
-    """The product's own deployment of a flow, with our schedule beside those that people made, and whether ours runs:
+def schedule_catch_up(config: str) -> str:
+    """The deployment that asks every 15 minutes what no webhook told to the hooks of a receiver's file, which is named
+    by its absolute path. As `schedule_train`; another file takes the place of this one.
+    """
+    rule = CronSchedule(cron="*/15 * * * *", timezone="UTC")
+    return _schedule("stationmaster", CATCH_UP, rule, {"config": config})[0]
+
+
+def _schedule(
+    name: str, entrypoint: str, rule: RRuleSchedule | CronSchedule | None, request: dict[str, str]
+) -> tuple[str, bool]:
+    """The deployment of that name of a flow, with our schedule beside those that people made, and whether ours runs:
     people may have paused it.
     """
     row = next(row for row in _table() if row["entrypoint"] == entrypoint)
-    there = _scheduled(row, product)
+    known = _deployed(row, name)
+    there = known.schedules if known else []
     active = all(one.active for one in there if one.slug == SLUG)
     ours = [DeploymentScheduleCreate(schedule=rule, active=active, slug=SLUG)] if rule else []
     others = [_again(one) for one in there if one.slug != SLUG]
-    parameters = {"request": {"product": product}}
-    return _deploy(row, product, parameters=parameters, schedules=others + ours), active
+    return _deploy(row, name, parameters={"request": request}, schedules=others + ours), active
 
 
-def _scheduled(row: dict[str, Any], name: str) -> list[DeploymentSchedule]:
-    """The schedules that the deployment of that name has."""
-    known = _known(f"{load_flow_from_entrypoint(row['entrypoint']).name}/{name}")
-    return known.schedules if known else []
+def _kept(row: dict[str, Any]) -> dict[str, Any]:
+    """What Prefect would forget of the row's deployment when it is registered anew."""
+    known = _deployed(row, row["name"])
+    if known is None:
+        return {}
+    return {"schedules": [_again(one) for one in known.schedules], "parameters": known.parameters}
+
+
+def _deployed(row: dict[str, Any], name: str) -> DeploymentResponse | None:
+    """The deployment of a row's flow as the server has it."""
+    return _known(f"{load_flow_from_entrypoint(row['entrypoint']).name}/{name}")
 
 
 def _known(name: str) -> DeploymentResponse | None:

@@ -1,5 +1,5 @@
 """Brings up what Stationmaster itself needs, for any product: PostgreSQL, a Prefect server with its UI, a worker,
-a watchdog.
+a watchdog; for a product also the receiver of its webhooks.
 
 Every step converges: a stack that runs is left alone, one that is half there is completed.
 """
@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,8 +18,9 @@ import httpx
 
 from stationmaster.blocks.home import home
 from stationmaster.blocks.supervisor import SOCKET, Supervisor, SupervisorGoneError, Unit
-from stationmaster.deployments import descriptor, postgres, restoring
+from stationmaster.deployments import descriptor, postgres, reception, restoring
 from stationmaster.deployments.descriptor import Descriptor, NoStackError
+from stationmaster.deployments.own_unit import own_unit
 from stationmaster.domain.errors import InputError, OutsideError
 
 Say = Callable[[str], None]
@@ -65,6 +65,8 @@ def bring_up(say: Say, ui_port: int | None = None) -> Descriptor:
     registration.register()
     supervisor.ensure(_worker(found))
     supervisor.ensure(_watchdog(found))
+    if found.product:
+        found = reception.open_for(found, supervisor, say)
     if found.product and not found.front:
         say(f"the sandbox's {found.product} does not run any more; `stationmaster demo` makes a new one")
     say(f"Prefect UI: {found.prefect_ui} (user and password in {found.prefect_auth})")
@@ -111,7 +113,7 @@ def _begin(say: Say, ui_port: int | None) -> Descriptor:
         prefect_auth=str(_password(run)),
     )
     if before:
-        kept = before.model_dump(include={"product", "front", "messages", "public_keys"})
+        kept = before.model_dump(include={"product", "front", "messages", "public_keys", "receiver"})
         found = found.model_copy(update=kept)
     found.save()
     say(f"starting PostgreSQL and Prefect in {run}")
@@ -150,7 +152,7 @@ def free_port(wanted: int | None) -> int:
 def _server(stack: Descriptor) -> Unit:
     environment = stack.prefect_environment()
     database = postgres.url(Path(stack.run), "prefect", "postgresql+asyncpg")
-    return _python(
+    return own_unit(
         stack,
         "prefect-server",
         ("prefect", "server", "start", "--host", "127.0.0.1", "--port", stack.prefect_ui.rpartition(":")[2]),
@@ -163,7 +165,7 @@ def _server(stack: Descriptor) -> Unit:
 
 
 def _worker(stack: Descriptor) -> Unit:
-    return _python(
+    return own_unit(
         stack,
         "worker",
         ("prefect", "worker", "start", "--pool", "stationmaster", "--type", "process", "--name", "stationmaster"),
@@ -172,28 +174,8 @@ def _worker(stack: Descriptor) -> Unit:
 
 
 def _watchdog(stack: Descriptor) -> Unit:
-    return _python(
+    return own_unit(
         stack, "watchdog", ("stationmaster.cli.main", "watchdog"), {"STATIONMASTER_HOME": str(home().resolve())}
-    )
-
-
-def _python(stack: Descriptor, name: str, arguments: tuple[str, ...], env: dict[str, str]) -> Unit:
-    """A unit that runs a module of our own environment, with nothing of the person's shell in it."""
-    run = Path(stack.run)
-    return Unit(
-        name=name,
-        argv=(sys.executable, "-m", *arguments),
-        env={
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
-            "HOME": str(run / "home"),
-            "TMPDIR": str(run / "tmp"),  # a worker takes a folder of one name there, which may be another person's
-            "LANG": "C.UTF-8",
-            "PYTHONUNBUFFERED": "1",
-            **stack.prefect_environment(),
-            **env,
-        },
-        cwd=str(run),
-        log=str(run / "logs" / f"{name}.log"),
     )
 
 

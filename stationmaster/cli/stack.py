@@ -24,8 +24,13 @@ def up(*, port: int | None = None, json: Flag = False) -> None:
         "end it      stationmaster down"
     )
     answer(
-        {"prefect_ui": found.prefect_ui, "prefect_auth": found.prefect_auth, "run": found.run}, as_json=json, text=text
-    )
+        {
+            "prefect_ui": found.prefect_ui, "prefect_auth": found.prefect_auth, "run": found.run,
+            "receiver": found.receiver,
+        },
+        as_json=json,
+        text=text,
+    )  # fmt: skip
 
 
 def down(*, delete: Flag = False, json: Flag = False) -> None:
