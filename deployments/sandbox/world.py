@@ -30,7 +30,7 @@ from stationmaster.blocks.source import GitRepository, mirror_of
 from stationmaster.blocks.supervisor import Supervisor
 from stationmaster.blocks.tenant_directory import YamlDirectory
 from stationmaster.blocks.toolbox import Toolbox, assemble
-from stationmaster.deployments import postgres
+from stationmaster.deployments import postgres, reception
 from stationmaster.deployments.descriptor import Descriptor
 from stationmaster.deployments.sandbox import orderdesk, proxy
 from stationmaster.deployments.sandbox.people import SERVICE, STARTER, Cast, make_people
@@ -84,6 +84,7 @@ def build_world(stack: Descriptor, say: Say) -> World:
     from stationmaster.deployments.registration import register_tools  # noqa: PLC0415 - imports prefect
 
     register_tools(PRODUCT, tools)
+    found = reception.open_for(found, supervisor, say)
     world = World(found, tools, assemble(dict(tools)), people)
     say(f"installing Orderdesk {BASELINE.removeprefix('v')} for every tenant")
     _install(world)
