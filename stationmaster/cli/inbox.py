@@ -12,6 +12,7 @@ from stationmaster.cli.output import answer, table
 from stationmaster.domain.errors import Exit, InputError
 
 if TYPE_CHECKING:
+    from stationmaster.domain.hooks import Receiver
     from stationmaster.ledger.inbox import Arrival
     from stationmaster.ledger.inbox_notes import Note
 
@@ -25,22 +26,21 @@ class WrongSinceError(InputError):
 
 
 @app.command(name="list")
-def list_(*, config: str, json: Flag = False) -> None:
+def list_(*, config: str | None = None, json: Flag = False) -> None:
     """Every change in the inbox, in the order in which it came, and what became of it: it is aboard, started a release,
     waits to be tried again, or was refused, and why. Then how many deliveries were ignored or refused.
 
     Parameters
     ----------
     config
-        The receiver's file, which names the inbox.
+        The receiver's file, which names the inbox; that of the stack which `up` brought up here.
     json
         One object on standard output.
     """
-    from stationmaster.blocks.hooks import read_receiver  # noqa: PLC0415 - help needs no files
     from stationmaster.ledger.inbox import Inbox  # noqa: PLC0415 - imports sqlalchemy
     from stationmaster.ledger.inbox_notes import Notes  # noqa: PLC0415 - as above
 
-    with Inbox.open(read_receiver(config).value.inbox.get_secret_value()) as inbox:
+    with Inbox.open(_receiver(config).inbox.get_secret_value()) as inbox:
         notes = Notes(inbox.engine).every()
         found = [_shown(arrival, notes.get(arrival.id, [])) for arrival in inbox.changes()]
         counts = inbox.counts()
@@ -53,7 +53,7 @@ def list_(*, config: str, json: Flag = False) -> None:
 
 
 @app.command
-def work(*, config: str, once: Flag = False, json: Flag = False) -> None:
+def work(*, config: str | None = None, once: Flag = False, json: Flag = False) -> None:
     """See to what was merged: ask the code host about it, and start a release for what went into a hotfix branch.
 
     It runs beside the receiver until it is ended, and says one line for each thing it did and why. SIGTERM ends it
@@ -62,17 +62,16 @@ def work(*, config: str, once: Flag = False, json: Flag = False) -> None:
     Parameters
     ----------
     config
-        The receiver's file, which names the inbox and the hooks.
+        The receiver's file, which names the inbox and the hooks; that of the stack which `up` brought up here.
     once
         Try everything that waits once, also what would be tried later, and end.
     json
         One object a line.
     """
-    from stationmaster.blocks.hooks import read_receiver  # noqa: PLC0415 - help needs no files
     from stationmaster.deployments import boarding  # noqa: PLC0415 - imports sqlalchemy
     from stationmaster.ledger.inbox import Inbox  # noqa: PLC0415 - as above
 
-    receiver, ending = read_receiver(config).value, boarding.Ending()
+    receiver, ending = _receiver(config), boarding.Ending()
     signal.signal(signal.SIGTERM, ending.tell)
     with Inbox.open(receiver.inbox.get_secret_value()) as inbox:
         clerk = boarding.clerk_of(inbox, receiver.hooks)
@@ -85,7 +84,7 @@ def work(*, config: str, once: Flag = False, json: Flag = False) -> None:
 
 
 @app.command(name="catch-up")
-def catch_up(*, config: str, since: str | None = None, json: Flag = False) -> int:
+def catch_up(*, config: str | None = None, since: str | None = None, json: Flag = False) -> int:
     """Ask the code hosts what was merged since they were last asked, and put what was missed into the inbox.
 
     A hook that was never asked about begins now, unless --since is given. Asking for the same again harms nothing.
@@ -93,7 +92,7 @@ def catch_up(*, config: str, since: str | None = None, json: Flag = False) -> in
     Parameters
     ----------
     config
-        The receiver's file, which names the inbox and the hooks.
+        The receiver's file, which names the inbox and the hooks; that of the stack which `up` brought up here.
     since
         An instant with its zone, as 2026-11-20T00:00:00Z; where it was left when not given.
     json
@@ -102,10 +101,9 @@ def catch_up(*, config: str, since: str | None = None, json: Flag = False) -> in
     begin = None if since is None else _instant(since)
     from stationmaster.blocks.catching_up import Reconciler  # noqa: PLC0415 - imports sqlalchemy
     from stationmaster.blocks.hook_hosts import host_of  # noqa: PLC0415 - as above
-    from stationmaster.blocks.hooks import read_receiver  # noqa: PLC0415 - as above
     from stationmaster.ledger.inbox import Inbox  # noqa: PLC0415 - as above
 
-    receiver = read_receiver(config).value
+    receiver = _receiver(config)
     from stationmaster.deployments.flow_runs import connected  # noqa: PLC0415 - imports prefect
 
     connected()  # the blocks are asked of the same server from here on
@@ -115,6 +113,19 @@ def catch_up(*, config: str, since: str | None = None, json: Flag = False) -> in
     text = "\n".join(str(one) for one in caught)
     answer({"hooks": [one.record() for one in caught]}, as_json=json, text=text)
     return Exit.UNKNOWN if any(one.error for one in caught) else Exit.YES
+
+
+def _receiver(config: str | None) -> "Receiver":
+    """What is in the file that was named, else in that of the stack here."""
+    from stationmaster.blocks.hooks import read_receiver  # noqa: PLC0415 - help needs no files
+    from stationmaster.deployments import descriptor  # noqa: PLC0415 - as above
+
+    try:
+        return read_receiver(config or descriptor.load().receiver_file).value
+    except descriptor.NoStackError:
+        raise InputError(
+            "no receiver's file is known here", hint="name it with --config, or `stationmaster up` makes one"
+        ) from None
 
 
 def _instant(text: str) -> datetime:

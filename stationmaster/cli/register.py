@@ -1,6 +1,7 @@
 """`register`: what `up` does for its own server, for any other."""
 
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stationmaster.cli.options import Flag
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from stationmaster.domain.train import Train
 
 
-def register(*, product: str | None = None, json: Flag = False) -> None:
+def register(*, product: str | None = None, receiver: str | None = None, json: Flag = False) -> None:
     """Tell the Prefect server every flow with its form, the work pool and the types of blocks. Safe to repeat.
 
     The server is the one that PREFECT_API_URL or your Prefect profile names, else the one that `stationmaster up`
@@ -23,6 +24,8 @@ def register(*, product: str | None = None, json: Flag = False) -> None:
     product
         The product whose channel is told when a flow run crashes or nobody begins it, and whose trains are scheduled
         when its stationmaster.yaml has `train`; the only one known here.
+    receiver
+        The receiver's file, about whose hooks catch-up asks every 15 minutes. The worker must find it under this path.
     json
         One object on standard output.
     """
@@ -31,10 +34,13 @@ def register(*, product: str | None = None, json: Flag = False) -> None:
     from stationmaster.deployments.alerts import alert  # noqa: PLC0415
     from stationmaster.deployments.flow_runs import connected  # noqa: PLC0415
 
+    config = _absolute(receiver) if receiver else None
     try:
         with connected() as client:
             url = str(client.api_url).rstrip("/").removesuffix("/api")
         deployments = registration.register()
+        if config:
+            registration.schedule_catch_up(config)
         chat = _chat(product)
         alerts = alert(*chat) if chat else []
         if chat:
@@ -51,6 +57,14 @@ def register(*, product: str | None = None, json: Flag = False) -> None:
         say("no product's channel is known here, so nobody is told of crashed and late runs")
     text = "\n".join([*(f"{name}  {url}/deployments" for name in deployments), *alerts])
     answer({"server": url, "deployments": deployments, "alerts": alerts}, as_json=json, text=text)
+
+
+def _absolute(receiver: str) -> str:
+    """Where the receiver's file is, whoever asks from which folder; it is read, so that a wrong one is said now."""
+    from stationmaster.blocks.hooks import read_receiver  # noqa: PLC0415
+
+    read_receiver(receiver)
+    return str(Path(receiver).resolve())
 
 
 def _chat(product: str | None) -> "tuple[str, SlackChat] | None":
