@@ -41,6 +41,11 @@ def changes(source: GitRepository, since: tuple[str, ...], until: str) -> tuple[
     return tuple({change.commit: change for changes in longest_first for change in changes}.values())
 
 
+def contains(source: GitRepository, commit: str, other: str) -> bool:
+    """Whether a commit has everything that another one has."""
+    return not source.changes((commit,), other)
+
+
 def on_hold(ledger: "Ledger", product: str) -> dict[str, dict[str, Any]]:
     """The releases of a product that were rolled back and that nobody let go on, sorted, each with its cut's fact."""
     last = ledger.latest({"rollback", "lifted"})

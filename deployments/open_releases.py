@@ -77,6 +77,7 @@ class OpenReleases:
 
     ledger: Ledger
     thawed: int = -1  # index of the last entry that ended a freeze
+    released: int = -1  # index of the last entry by which a release reached everybody
     known: dict[str, Memory] = field(default_factory=dict)
     over: set[str] = field(default_factory=set)
     _last: int = -1
@@ -85,6 +86,7 @@ class OpenReleases:
         """Learn what was added since the last look; the first reads everything, once."""
         fresh = self.ledger.entries(after=self._last)
         self.thawed = max([self.thawed, *(entry.index for entry in fresh if entry.step == "thawed")])
+        self.released = max([self.released, *(entry.index for entry in fresh if entry.step == "released")])
         for release in {entry.release for entry in fresh} - {FREEZE}:
             with suppress(UnfitEntryError):  # an error of ours about one release, which `release why` tells
                 self._learn(release)

@@ -114,7 +114,7 @@ class Watchdog:
     def _seen(self, books: OpenReleases, release: str, worker: Worker, asked: list[Asked]) -> Seen:
         memory, back = books.known[release], newest(asked, release, "rollback")
         run = newest(asked, release)
-        return Seen(release, self.now(), memory.entries, worker, run, back, books.thawed, memory.tries)
+        return Seen(release, self.now(), memory.entries, worker, run, back, books.thawed, books.released, memory.tries)
 
     def _one(self, books: OpenReleases, seen: Seen, *, blind: bool) -> Iterator[Done]:
         """`blind`: Prefect was not asked, so that nothing but a hold can be decided."""

@@ -1,7 +1,9 @@
 """The gates of calendars and freezes, asked for what is about to be touched, immediately before it is."""
 
+from stationmaster.blocks.carried import contains
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.openness import must_be_open, must_be_unfrozen
+from stationmaster.blocks.superseding import proved_in_stage
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.errors import RefusedError
 from stationmaster.domain.freeze import Environment
@@ -15,20 +17,34 @@ class SupersededError(RefusedError):
 
     code = "superseded"
 
-    def __init__(self, release: str, others: dict[str, str]) -> None:
+    def __init__(self, release: str, others: dict[str, str], *, contained: bool) -> None:
         told = ", ".join(f"{tenant} by {other}" for tenant, other in others.items())
         super().__init__(
             f"{release} was superseded: {told}",
-            hint=f"stationmaster release abort {release} --reason superseded",
+            hint=f"to go on without them: stationmaster release start {release}"
+            if contained
+            else f"it would take back what they have; stationmaster release abort {release} --reason superseded",
+        )
+
+
+class StepNotProvedError(RefusedError):
+    """Another release brought a tenant what stage never saw beside this one."""
+
+    code = "step_not_proved"
+
+    def __init__(self, release: str, tenants: list[str]) -> None:
+        super().__init__(
+            f"what {', '.join(tenants)} run came after stage proved {release}, so there is no proved way back to it",
+            hint=f"it is proved when the release goes on: stationmaster release start {release}",
         )
 
 
 @act("window", timeout=60, shown="window {wave.ring}")
-def require_window(leg: Leg, cut: Cut, wave: Wave) -> None:  # noqa: ARG001 - every act of a release is given its cut
+def require_window(leg: Leg, cut: Cut, wave: Wave) -> None:
     """Pass when every tenant of the wave that does not run the release yet may be touched. Never answered from the
     ledger. A tenant the directory no longer knows is closed, and so is one that somebody froze.
     """
-    _must_be_newest(leg, wave)
+    _must_be_newest(leg, cut, wave)
     must_be_open(leg, wave.ring, wave.tenants)
 
 
@@ -49,13 +65,19 @@ def _begun(leg: Leg, environment: Environment) -> bool:
     return any((entry.release, entry.step) == (leg.release, "deployed") for entry in running)
 
 
-def _must_be_newest(leg: Leg, wave: Wave) -> None:
-    """What another release brought to a tenant after this one was planned is newer, and is never taken back by it.
-    What it brought and was taken back from there does not count.
+def _must_be_newest(leg: Leg, cut: Cut, wave: Wave) -> None:
+    """What another release brought to a tenant after this one was planned is replaced only by what contains it, and
+    only when stage proved the way back to it. What it brought and was taken back from there does not count.
     """
     running = leg.tools.ledger.running()
     planned = next(entry for entry in reversed(leg.tools.ledger.entries(leg.release)) if entry.step == "planned")
-    newer = [running[t] for t in wave.tenants if t in running and running[t].index > planned.index]
-    others = {e.subject: e.release for e in newer if e.release != leg.release and e.step != "rolled_back"}
-    if others:
-        raise SupersededError(leg.release, others)
+    came = [running[t] for t in wave.tenants if t in running and running[t].index > planned.index]
+    others = [entry for entry in came if entry.release != leg.release and entry.step != "rolled_back"]
+    mine, source = cut.commit.commit, leg.tools.source
+    if newer := {e.subject: e for e in others if not contains(source, mine, str(e.fact["commit"]))}:
+        contained = all(contains(source, str(entry.fact["commit"]), mine) for entry in newer.values())
+        by = {tenant: entry.release for tenant, entry in newer.items()}
+        raise SupersededError(leg.release, by, contained=contained)
+    proved = proved_in_stage(leg)
+    if unproved := sorted(entry.subject for entry in others if entry.fact["digest"] not in proved):
+        raise StepNotProvedError(leg.release, unproved)

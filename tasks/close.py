@@ -50,6 +50,14 @@ def close(leg: Leg, cut: Cut, artifact: Artifact, plan: Plan) -> None:
     tenants = [tenant for wave in plan.waves for tenant in wave.tenants]
     served = {tenant: runs.get(routes[tenant]) if tenant in routes else None for tenant in tenants}
     must_serve(dict.fromkeys(tenants, artifact.digest), served)
+    theirs = _of_others(leg)
     for instance, colour in sorted(set(runs) - set(routes.values())):
-        target.retire(instance, colour, leg.fence)
+        if runs[instance, colour] not in theirs:
+            target.retire(instance, colour, leg.fence)
     leg.record("released", inputs, {"tenants": len(tenants)})
+
+
+def _of_others(leg: Leg) -> set[str]:
+    """The digests of other releases that are under way: what one has just started serves nobody yet."""
+    others = set(leg.tools.ledger.under_way(leg.tools.now())) - {leg.release}
+    return {entry.fact["digest"] for other in others for entry in leg.tools.ledger.about(other, ["built"])}

@@ -1,6 +1,8 @@
 """The plan: which tenants receive the release, in which waves, and why."""
 
+from stationmaster.blocks.carried import contains
 from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.superseding import superseded
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.plan import Place, Plan, plan
@@ -36,15 +38,14 @@ def _skipped(leg: Leg) -> dict[str, tuple[Place, str]]:
 
 
 def _newer(leg: Leg, cut: Cut, running: dict[str, Entry]) -> dict[str, tuple[Place, str]]:
-    """Of a hotfix, who runs what it does not contain: it mends its version, and takes nobody back to it."""
+    """Who is on something newer, and is never taken back: where a newer release supersedes this one, and of a hotfix
+    who runs what it does not contain, since it mends its version.
+    """
     if leg.request.kind != "hotfix":
-        return {}
-    lacks = {
-        commit: bool(leg.tools.source.changes((cut.commit.commit,), commit))
-        for commit in {str(entry.fact["commit"]) for entry in running.values()}
-    }
-    return {
-        tenant: ("newer", f"runs {entry.fact['version']}, which this hotfix does not contain")
-        for tenant, entry in running.items()
-        if lacks[str(entry.fact["commit"])]
-    }
+        newer, why = superseded(leg, cut), "which contains this release"
+    else:
+        commits = {str(entry.fact["commit"]) for entry in running.values()}
+        lacks = {one for one in commits if not contains(leg.tools.source, cut.commit.commit, one)}
+        newer = {tenant: entry for tenant, entry in running.items() if entry.fact["commit"] in lacks}
+        why = "which this hotfix does not contain"
+    return {t: ("newer", f"runs {entry.fact['version']} of {entry.release}, {why}") for t, entry in newer.items()}

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.openness import must_be_unfrozen
 from stationmaster.blocks.serving import product_at, run_journeys, start_instance
+from stationmaster.blocks.superseding import proved_in_stage, superseded
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.errors import RefusedError
 from stationmaster.domain.product import Product
@@ -20,18 +21,24 @@ class StageFailedError(RefusedError):
 
 @act("stage", timeout=1800)
 def stage(leg: Leg, cut: Cut, artifact: Artifact) -> None:
-    """The previous artifact's smoke tests on the expanded schema first, then the new one's; each pair is recorded."""
-    inputs = {"commit": cut.commit.commit}
-    if leg.recorded("staged", inputs):
+    """The previous artifact's smoke tests on the expanded schema first, then the new one's; each pair is recorded. What
+    another release brought to a tenant since is proved before this one may take its place.
+    """
+    leg.go_on(even_paused=True)
+    newer = superseded(leg, cut)
+    replaced = [entry for tenant, entry in leg.tools.ledger.running().items() if tenant not in newer]
+    running = {entry.fact["digest"]: entry.fact["commit"] for entry in replaced}
+    before = sorted(set(running) - {artifact.digest})
+    if proved_in_stage(leg).issuperset([*before, artifact.digest]):
         return
     must_be_unfrozen(leg, "stage")
     revision = ",".join(leg.tools.database.revision(STAGE)) if cut.product.database else ""
-    running = {entry.fact["digest"]: entry.fact["commit"] for entry in leg.tools.ledger.running().values()}
-    proved = [*sorted(set(running) - {artifact.digest}), artifact.digest]
+    proved = [*before, artifact.digest]
     with leg.tools.database.steady(STAGE) if cut.product.database else nullcontext():
         for digest in proved:
             colour = _prove(leg, cut, product_at(leg, running.get(digest, cut.commit.commit)), digest)
     leg.tools.target.shift([cut.product.stage_tenant], STAGE, colour, leg.fence)
+    inputs = {"commit": cut.commit.commit, "proved": proved}
     leg.record("staged", inputs, {"revision": revision, "pairs": [[digest, revision] for digest in proved]})
 
 

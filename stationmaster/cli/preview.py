@@ -8,7 +8,7 @@ from stationmaster.cli.person import now
 from stationmaster.cli.tools import only_product, open_ledger, recall
 from stationmaster.domain.documents import read
 from stationmaster.domain.freeze import FREEZES, in_force, touchable
-from stationmaster.domain.plan import plan
+from stationmaster.domain.plan import Place, plan
 from stationmaster.domain.product import Product
 
 _UNBUILT = "sha256:" + "0" * 64  # no tenant can run what is not built
@@ -25,7 +25,13 @@ def preview(product: str | None, ref: str) -> dict[str, Any]:
     before = tuple(sorted({entry.fact["commit"] for entry in running.values()}))
     directory = recall("tenants", name).read(config)
     unmoved = {tenant: _UNBUILT for tenant, entry in running.items() if entry.fact["commit"] == commit.commit}
-    made = plan(config, directory, unmoved, _UNBUILT)
+    newer = {one for one in before if one != commit.commit and carried.contains(source, one, commit.commit)}
+    left_out: dict[str, tuple[Place, str]] = {
+        tenant: ("newer", f"runs {entry.fact['version']}, which contains {commit.version}")
+        for tenant, entry in running.items()
+        if entry.fact["commit"] in newer
+    }
+    made = plan(config, directory, unmoved, _UNBUILT, left_out=left_out)
     answers = {tenant.id: touchable(tenant, freezes, now()) for tenant in directory.tenants}
     return {
         "product": name,

@@ -1,19 +1,14 @@
-"""What is aboard a train, and whether a newer release stands in for an older one at a tenant.
-
-Pure: git's history, tenants and what reached them are given as plain values.
-"""
+"""What is aboard a train. Pure: git's history is given as plain values."""
 
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 # The words that git, GitHub and GitLab write themselves into a revert.
 _OF_A_COMMIT = re.compile(r"^This reverts commit ([0-9a-f]{40,64})\b", re.MULTILINE)
 _OF_A_REQUEST = re.compile(r"^(?:Reverts (?:[\w.-]+/[\w.-]+)?#|This reverts merge request !)(\d+)\b", re.MULTILINE)
 
-Place = Literal["on_it", "superseded", "pinned", "waiting"]
 
 
 def taken_back(message: str) -> frozenset[str]:
@@ -100,54 +95,3 @@ def _removed(changes: list[Merged]) -> frozenset[str]:
     # A request of several commits may bring something besides its revert.
     spent = [revert for revert in reverts if revert.reverts <= names and len(revert.brought) <= 1]
     return frozenset(change.commit for change in (*undone, *spent))
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """A tenant, the release it runs, and the releases that ever reached it. An arrival that was rolled back is undone
-    and does not count.
-    """
-
-    tenant: str
-    runs: str | None
-    received: frozenset[str]
-    pinned: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a tenant stands to a release that is open, and the reason in words."""
-
-    tenant: str
-    place: Place
-    reason: str
-
-
-def standing(older: str, newer: Collection[str], history: History) -> Standing:
-    """Whether a newer release supersedes an older one at a tenant: only where one of `newer` runs and the older never
-    arrived.
-    """
-    if older in history.received:
-        return Standing(history.tenant, "on_it", f"{older} arrived")
-    if history.runs in newer:
-        return Standing(history.tenant, "superseded", f"runs {history.runs}, which came without {older} before it")
-    if history.pinned is not None:
-        return Standing(history.tenant, "pinned", f"is pinned to version {history.pinned}")
-    return Standing(history.tenant, "waiting", f"runs {history.runs or 'nothing yet'} and has not got {older}")
-
-
-def may_skip(older: str, history: History, proved: Collection[tuple[str | None, str]], newer: str) -> bool:
-    """Whether the newer release may go to a tenant without the older one before it: it never arrived there, and the
-    step from what runs to the newer one is among those `proved`.
-    """
-    return older not in history.received and (history.runs, newer) in proved
-
-
-def standings(older: str, newer: Collection[str], histories: Iterable[History]) -> tuple[Standing, ...]:
-    """How each tenant stands to the older release, by id."""
-    return tuple(standing(older, newer, history) for history in sorted(histories, key=lambda history: history.tenant))
-
-
-def awaited(found: Iterable[Standing]) -> tuple[Standing, ...]:
-    """The tenants for which a release stays open. With none it may close: each is on it, superseded or pinned."""
-    return tuple(one for one in found if one.place == "waiting")

@@ -62,6 +62,8 @@ _ANY_TIME = frozenset(
         "skipped",
         "unskipped",
         "merged_back",
+        "waived",
+        "unwaived",
     }
 )
 _BACK = frozenset({"rollback", "rolled_back", "restored", "contained"})
@@ -88,6 +90,12 @@ EDGES: tuple[Edge, ...] = (
     Edge(("tested",), "expanded", "same", "task expand, on stage's database"),
     Edge(("tested",), "verdict", "same", "task verify, on stage"),
     Edge(("tested",), "staged", "staged", "task stage: the artifact runs there and the pair is proved"),
+    Edge(
+        ("planned", "approved", "briefed", "deploying"),
+        "staged",
+        "same",
+        "task stage: another release reached a tenant since, and what it brought is proved too",
+    ),
     Edge(("staged",), "planned", "planned", "task plan"),
     Edge(
         ("planned", "approved", "briefed", "deploying"),
@@ -102,9 +110,16 @@ EDGES: tuple[Edge, ...] = (
     Edge(("briefed", "deploying"), "deployed", "deploying", "task deploy, tenant by tenant"),
     Edge(("deploying",), "verdict", "same", "task watch, at each look worth recording"),
     Edge(("deploying",), "promoted", "same", "task promote: the ring is good, the next may follow"),
-    Edge(("briefed", "deploying"), "released", "released", "task close: no wave is left; a plan may have none"),
+    Edge(
+        ("planned", "approved", "briefed", "deploying"),
+        "released",
+        "released",
+        "task close: no wave is left; a plan that has none needs no approval",
+    ),
     # -- off the way
     Edge(_LEGS, "waiting", "same", "the leg, before it ends to wait for a window, an approval, a soak, a person"),
+    Edge(_LEGS, "passed", "same", "the leg, before it touches what is frozen and two approvers let it pass"),
+    Edge(("failed", "held"), "passed", "same", "the same leg's next touch, before it sees that another act ended it"),
     Edge(("deploying",), "held", "held", "task promote, on a verdict that forbids widening; the watchdog, unwatched"),
     Edge(_LEGS, "failed", "failed", "the leg, as it ends with an error"),
     Edge(("failed",), "failed", "same", "the same leg: clearing up after the error failed too"),
@@ -162,6 +177,8 @@ EDGES: tuple[Edge, ...] = (
     Edge(STAGES, "skipped", "same", "a person, `release skip`; the next leg plans without the tenant"),
     Edge(STAGES, "unskipped", "same", "a person, `release skip --undo`"),
     Edge(STAGES, "merged_back", "same", "the flow merge-back-check; a person, `release merged-back`"),
+    Edge(STAGES, "waived", "same", "an approver, `release waive`; whether it counts is decided at the gate"),
+    Edge(STAGES, "unwaived", "same", "a person, `release unwaive`"),
     Edge(STAGES, "told", "same", "task update_brief: people read how far it is"),
     # -- what comes late: the record is kept and changes nothing
     *(

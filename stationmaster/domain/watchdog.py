@@ -36,6 +36,7 @@ class Seen:
     run: FlowRun | None  # of flow `release`
     back: FlowRun | None = None  # of flow `rollback`
     thawed: int = -1  # index of the last entry that ended a freeze
+    released: int = -1  # index of the last entry by which a release reached everybody
     tries: int = 0  # what the watchdog started for it since the last new fact
 
     @cached_property
@@ -162,6 +163,8 @@ def _news(seen: Seen, wait: Trouble) -> str | None:
         return "somebody answered"
     if wait.about == "window" and seen.thawed > waiting.index:
         return "a freeze is over"
+    if wait.about != "confirm_start" and seen.released > waiting.index:
+        return "another release is through, and may have taken its place"
     until = waiting.fact.get("until")
     due = look_again(wait.about, until and _read(until), _read(waiting.at))
     return f"it was to be looked at again at {instant(due)}" if seen.at - due > _LATE else None

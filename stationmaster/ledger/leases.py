@@ -78,6 +78,12 @@ def held(connection: Connection, release: str, at: datetime) -> Lease | None:
     return Lease(release, row.holder, row.epoch, until, int((until - at).total_seconds()))
 
 
+def lasting(connection: Connection, at: datetime) -> list[str]:
+    """The releases that somebody works on at `at`, sorted."""
+    wanted = select(leases.c.release).where(leases.c.until > _write(at)).order_by(leases.c.release)
+    return list(connection.execute(wanted).scalars())
+
+
 def extend(connection: Connection, lease: Lease, until: datetime) -> Lease:
     """The same lease until `until`, also when it had run out and nobody took it meanwhile."""
     check(connection, lease)

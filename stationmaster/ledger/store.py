@@ -140,6 +140,11 @@ class Ledger:
         with reading(self.engine) as connection:
             return leases.held(connection, release, at)
 
+    def under_way(self, at: datetime) -> list[str]:
+        """The releases that somebody works on at an aware instant, sorted."""
+        with reading(self.engine) as connection:
+            return leases.lasting(connection, at)
+
     def renew(self, lease: Lease, at: datetime) -> Lease:
         """Raises LeaseLostError when somebody took the release meanwhile."""
         with writing(self.engine) as (connection, _):

@@ -1,4 +1,4 @@
-"""What is aboard a train, and where a newer release stands in for an older one."""
+"""What is aboard a train."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stationmaster.domain.boarding import History, Merged, awaited, board, may_skip, standing, standings, taken_back
+from stationmaster.domain.boarding import Merged, board, taken_back
 
 CUT_OFF = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 ONE, TWO = "1" * 40, "2" * 40
@@ -126,62 +126,3 @@ def test_each_change_is_in_one_place_and_only_reverts_remove(
     assert set(found.removed) <= targets | reverts
     assert set(found.on_hold) <= {str(one) for one in held}
     assert not set(found.aboard) & {str(one) for one in held}
-
-
-def history(runs: str | None, *received: str, pinned: str | None = None) -> History:
-    return History("acme", runs, frozenset(received), pinned)
-
-
-@pytest.mark.parametrize(
-    ("known", "place", "reason"),
-    [
-        (history("r1", "r1"), "on_it", "r1 arrived"),
-        (history("r2", "r1", "r2"), "on_it", "r1 arrived"),  # it arrived, so nothing supersedes it there
-        (history("r2", "r0", "r2"), "superseded", "runs r2, which came without r1 before it"),
-        (history("r3", "r3"), "superseded", "runs r3, which came without r1 before it"),
-        (history("r0", "r0"), "waiting", "runs r0 and has not got r1"),
-        (history("r0", "r0", pinned="1.0.0"), "pinned", "is pinned to version 1.0.0"),
-        (history("r2", "r2", pinned="1.2.0"), "superseded", "runs r2, which came without r1 before it"),
-        (history(None), "waiting", "runs nothing yet and has not got r1"),
-    ],
-)
-def test_a_newer_release_supersedes_an_older_one_only_where_that_never_arrived(
-    known: History, place: str, reason: str
-) -> None:
-    found = standing("r1", {"r2", "r3"}, known)
-    assert (found.tenant, found.place, found.reason) == ("acme", place, reason)
-
-
-def test_the_older_one_closes_when_each_tenant_is_on_it_superseded_or_pinned() -> None:
-    tenants = [
-        History("birch", "r0", frozenset({"r0"})),
-        History("acme", "r1", frozenset({"r0", "r1"})),
-        History("cedar", "r2", frozenset({"r0", "r2"})),
-        History("dune", "r0", frozenset({"r0"}), pinned="1.0.0"),
-    ]
-    found = standings("r1", {"r2"}, tenants)
-    assert [(one.tenant, one.place) for one in found] == [
-        ("acme", "on_it"), ("birch", "waiting"), ("cedar", "superseded"), ("dune", "pinned"),
-    ]  # fmt: skip
-    assert [one.tenant for one in awaited(found)] == ["birch"]
-    reached = [History("birch", "r2", frozenset({"r0", "r2"})), *tenants[1:]]
-    assert awaited(standings("r1", {"r2"}, reached)) == ()
-
-
-@pytest.mark.parametrize(
-    ("known", "proved", "may"),
-    [
-        (history("r0", "r0"), {("r0", "r2")}, True),
-        (history("r0", "r0"), {("r1", "r2")}, False),  # only the step from the older one is proved: that comes first
-        (history("r1", "r0", "r1"), {("r1", "r2")}, False),  # it arrived: nothing is skipped
-        (history(None), {(None, "r2")}, True),
-        (history(None), {("r0", "r2")}, False),
-    ],
-    ids=str,
-)
-def test_a_release_is_skipped_only_if_the_step_from_what_runs_is_proved(
-    known: History,
-    proved: set[tuple[str | None, str]],
-    may: bool,  # noqa: FBT001 - a table
-) -> None:
-    assert may_skip("r1", known, proved, "r2") == may

@@ -14,9 +14,9 @@ from tests.entries import GOOD, story
 
 # What each stage makes of each step, written out a second time. `step` alone: the stage stays. ~ is the furthest
 # stage of the way to which all facts stand; a stage of the way is reached at the least.
-ANY = "confirmed merged_back advanced skipped unskipped approval adopted paused resumed lifted told"
-LEG = f"{ANY} started>~ waiting failed>failed aborted>aborted rollback>rolling_back"
-STOPPED = f"{ANY} started>~ failed aborted>aborted rollback>rolling_back deployed expanding expanded"
+ANY = "confirmed merged_back advanced skipped unskipped approval adopted paused resumed lifted told waived unwaived"
+LEG = f"{ANY} started>~ waiting passed failed>failed aborted>aborted rollback>rolling_back"
+STOPPED = f"{ANY} started>~ failed aborted>aborted rollback>rolling_back deployed expanding expanded passed"
 BACK = "restored>rolled_back contained>held aborted>aborted lifted>held"
 ALL = [step for step in STEPS if step not in {"frozen", "thawed"}]
 EXPECTED = {
@@ -25,10 +25,10 @@ EXPECTED = {
     "built": f"{LEG} tested>tested",
     "tested": f"{LEG} expanding expanded verdict staged>staged",
     "staged": f"{LEG} planned>planned",
-    "planned": f"{LEG} planned>~ approved>~",
-    "approved": f"{LEG} planned>~ briefed>briefed",
-    "briefed": f"{LEG} planned>~ expanding expanded deployed>deploying released>released",
-    "deploying": f"{LEG} planned>~ expanding expanded deployed verdict promoted held>held released>released",
+    "planned": f"{LEG} staged planned>~ approved>~ released>released",
+    "approved": f"{LEG} staged planned>~ briefed>briefed released>released",
+    "briefed": f"{LEG} staged planned>~ expanding expanded deployed>deploying released>released",
+    "deploying": f"{LEG} staged planned>~ expanding expanded deployed verdict promoted held>held released>released",
     "held": f"{STOPPED} rolled_back contained restored>rolled_back",
     "failed": STOPPED,
     "rolling_back": " ".join([*(step for step in ALL if f"{step}>" not in BACK), BACK]),

@@ -47,11 +47,12 @@ def seen(
     back: FlowRun | None = None,
     worker: Worker | None = None,
     thawed: int = -1,
+    released: int = -1,
     tries: int = 0,
     **facts: dict[str, Any],
 ) -> Seen:
     entries = story(*steps, facts={**FACTS, **facts})
-    return Seen("r1", AT + after, entries, worker or Worker(), run, back, thawed, tries)
+    return Seen("r1", AT + after, entries, worker or Worker(), run, back, thawed, released, tries)
 
 
 def decided(*steps: str | tuple[str, str], **known: Any) -> Decision:
@@ -127,6 +128,7 @@ def test_a_rollback_that_failed_because_of_something_outside_is_tried_again_afte
         ((*TO_PLAN, "waiting", "approval"), {"waiting": APPROVAL}),
         ((*TO_PLAN, "waiting", "paused", "resumed"), {"waiting": PERSON}),
         ((*TO_PLAN, "waiting"), {"thawed": 9}),
+        ((*TO_PLAN, "waiting"), {"waiting": APPROVAL, "released": 9}),  # it may have been superseded
         ((*TO_PLAN, "waiting"), {"waiting": {**FACTS["waiting"], "until": "2026-11-23T09:00:00Z"}}),
         ((*TO_PLAN, "waiting"), {}),  # a calendar is looked at every hour
     ],
@@ -144,6 +146,8 @@ def test_what_waits_is_woken_by_its_event_and_its_time(
         ((*TO_PLAN, "waiting", "approval"), {"after": timedelta(minutes=59)}),  # opens no window
         ((*TO_PLAN, "waiting"), {"thawed": 3, "after": timedelta(minutes=59)}),  # before it began to wait
         ((*TO_PLAN, "waiting"), {"waiting": APPROVAL, "thawed": 9}),
+        ((*TO_PLAN, "waiting"), {"waiting": APPROVAL, "released": 3}),
+        ((*TO_PLAN, "waiting"), {"waiting": {**APPROVAL, "for": "confirm_start"}, "released": 9}),
         ((*TO_PLAN, "waiting", "approval", "paused"), {"waiting": APPROVAL}),
         ((*TO_PLAN, "waiting"), {"waiting": {**FACTS["waiting"], "until": "2026-11-23T10:59:30Z"}}),  # its alarm rings
     ],

@@ -27,16 +27,15 @@ def test_what_was_released_and_went_back_in_part_is_released_again_once_that_is_
 
 
 def test_a_release_over_which_another_came_and_went_goes_back_to_what_was_before_both(world: World) -> None:
-    world.commit("v2", bad={"cloud": 5})
-    world.commit("v3")
-    world.start("r3", "v3")
-    world.approve("r3")
+    world.commit("v3", bad={"cloud": 5})
+    world.start()
+    world.approve()
     world.power.trap = lambda when, call, _: (when, call) == ("before", "target.retire")
     with pytest.raises(Killed):  # it dies when all have it
-        world.start("r3", "v3")
+        world.start()
     world.power.on()
     world.clock.sleep(31)
-    assert world.release("r2", "v2").name == "RolledBack"
-    assert world.production() == dict.fromkeys(OLD, "3")
-    assert world.rollback("r3", now=True).name == "RolledBack"
+    assert world.release("r3", "v3").name == "RolledBack"
+    assert world.production() == dict.fromkeys(OLD, "2")
+    assert world.rollback(now=True).name == "RolledBack"
     assert world.production() == OLD

@@ -11,7 +11,7 @@ from stationmaster.domain.artifact import Cut
 from stationmaster.domain.entries import Draft
 from stationmaster.domain.plan import Wave
 from stationmaster.tasks.build import build
-from stationmaster.tasks.calendar import SupersededError, require_unfrozen, require_window
+from stationmaster.tasks.calendar import StepNotProvedError, SupersededError, require_unfrozen, require_window
 from stationmaster.tasks.cut import cut
 from stationmaster.tasks.plan import make_plan
 from tests.world import World
@@ -63,10 +63,32 @@ def test_whom_the_directory_does_not_know_is_closed(world: World) -> None:
 
 
 def test_what_another_release_brought_since_is_newer(world: World) -> None:
-    fact = {"version": "3", "digest": "sha256:" + 64 * "b", "commit": world.source.refs["v2"]}
+    world.commit("v3")
+    fact = {"version": "3", "digest": "sha256:" + 64 * "b", "commit": world.source.refs["v3"]}
     with planned(world) as (leg, this):
         world.ledger.append(Draft(release="r3", step="deployed", subject="birch", fact=fact), world.clock.now())
-        with pytest.raises(SupersededError, match="r2 was superseded: birch by r3"):
+        with pytest.raises(SupersededError, match="r2 was superseded: birch by r3") as newer:
+            require_window.fn(leg, this, WAVE)
+    assert newer.value.hint == "to go on without them: stationmaster release start r2"
+
+
+def test_what_this_release_would_take_back_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    fact = {"version": "1.1", "digest": "sha256:" + 64 * "b", "commit": world.source.refs["v1"]}
+    with planned(world) as (leg, this):
+        beside = world.source.changes((), world.source.refs["v1"])
+        monkeypatch.setattr(world.source, "changes", lambda _since, _until: beside)  # neither contains the other
+        world.ledger.append(Draft(release="r3", step="deployed", subject="birch", fact=fact), world.clock.now())
+        with pytest.raises(SupersededError) as other:
+            require_window.fn(leg, this, WAVE)
+    assert other.value.hint is not None
+    assert "release abort r2" in other.value.hint
+
+
+def test_what_came_after_stage_is_not_replaced_before_it_is_proved(world: World) -> None:
+    fact = {"version": "1.1", "digest": "sha256:" + 64 * "b", "commit": world.source.refs["v1"]}
+    with planned(world) as (leg, this):
+        world.ledger.append(Draft(release="r1", step="deployed", subject="birch", fact=fact), world.clock.now())
+        with pytest.raises(StepNotProvedError, match="what birch run came after stage proved r2"):
             require_window.fn(leg, this, WAVE)
 
 

@@ -95,7 +95,7 @@ def test_who_runs_what_it_does_not_contain_is_left_where_it_is(world: World) -> 
     world.ledger.append(world.draft("r9", "deployed", "cedar", fact), world.clock.now())
     assert run(world) == "WaitingForApproval"
     (place,) = (one for one in world.last("planned", "h1").fact["placements"] if one["tenant"] == "cedar")
-    assert (place["place"], place["reason"]) == ("newer", "runs 9, which this hotfix does not contain")
+    assert (place["place"], place["reason"]) == ("newer", "runs 9 of r9, which this hotfix does not contain")
 
 
 def run(world: World, ref: str = "hotfix/1") -> str | None:
