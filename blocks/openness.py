@@ -1,16 +1,21 @@
 """May it be touched now: the tenant's calendar and every freeze, asked together. Never answered from the ledger's
 steps, always asked immediately before something is touched. A rollback and an abort do not ask.
+
+Two approvers may let a hotfix pass a freeze (`waivers.py`); nobody lets anything pass a tenant's calendar.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.waivers import Met, met, put_on_record
 from stationmaster.domain.calendar import Window, all_of
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import WaitingError
-from stationmaster.domain.freeze import FREEZES, Environment, Freeze, closing, in_force, touchable
+from stationmaster.domain.freeze import Environment, Freeze, closing, closing_to, scope_of, touchable
 from stationmaster.domain.skipping import skipped_tenants
+from stationmaster.domain.tenants import Tenant
+from stationmaster.domain.waiver import KIND, NEEDED
 
 _SKIPPED = Window(open=False, reason="it was left out since the release was planned")
 _UNKNOWN = Window(open=False, reason="the tenant directory does not know it any more")
@@ -21,14 +26,14 @@ class WindowClosedError(WaitingError):
 
     code = "window_closed"
 
-    def __init__(self, release: str, ring: str, closed: dict[str, Window]) -> None:
+    def __init__(self, release: str, ring: str, closed: dict[str, Window], past: str | None = None) -> None:
         told = "; ".join(f"{tenant}: {answer.reason}" for tenant, answer in closed.items())
         until = all_of(closed.values()).until
         super().__init__(
             f"wave {ring} of {release} waits for a window: {told}",
             waiting_for="window",
             until=instant(until) if until else None,
-            hint=f"when it is open: stationmaster release start {release}",
+            hint=past or f"when it is open: stationmaster release start {release}",
         )
         self.closed = closed
 
@@ -38,53 +43,74 @@ class FrozenError(WaitingError):
 
     code = "frozen"
 
-    def __init__(self, release: str, environment: Environment, answer: Window) -> None:
+    def __init__(self, release: str, environment: Environment, answer: Window, past: str | None = None) -> None:
         super().__init__(
             f"{release} waits: {answer.reason}",
             waiting_for="window",
             until=instant(answer.until) if answer.until else None,
-            hint=f"stationmaster freeze off --env {environment} --reason WHY",
+            hint=past or f"stationmaster freeze off --env {environment} --reason WHY",
         )
         self.environment = environment
-
-
-def frozen(leg: Leg) -> tuple[Freeze, ...]:
-    """Every freeze in force now."""
-    return in_force(leg.tools.ledger.latest(FREEZES), leg.tools.now())
 
 
 def closed(leg: Leg, ring: str, tenants: Collection[str]) -> dict[str, Window]:
     """Those of the tenants that may not be touched in production now, each with the reason. One that the directory
     does not know is closed.
     """
-    known = {tenant.id: tenant for tenant in leg.tools.tenants.read().tenants}
-    freezes, at = frozen(leg), leg.tools.now()
-    answers = {n: touchable(known[n], freezes, at, ring) if n in known else _UNKNOWN for n in tenants}
-    answers |= {n: _SKIPPED for n in skipped_tenants(leg.tools.ledger.entries(leg.release)) if n in answers}
-    return {name: answer for name, answer in answers.items() if not answer.open}
+    return _closed(leg, met(leg), _known(leg), ring, tenants)
 
 
 def must_be_open(leg: Leg, ring: str, tenants: Collection[str]) -> None:
-    """Return if every one of the tenants that does not run the release yet may be touched now.
+    """Return if every one of the tenants that does not run the release yet may be touched now. What is frozen and
+    passed by waiver is on record then.
 
     Raises:
         WindowClosedError: one may not.
     """
-    running = leg.tools.ledger.running()
+    running, found, known = leg.tools.ledger.running(), met(leg), _known(leg)
     left = [name for name in tenants if not arrived(leg, running, name)]
-    if shut := closed(leg, ring, left):
-        raise WindowClosedError(leg.release, ring, shut)
+    if shut := _closed(leg, found, known, ring, left):
+        ways = [freeze for name in shut if name in known for freeze in closing_to(known[name], found.closed, ring)]
+        raise WindowClosedError(leg.release, ring, shut, _past(leg, ways))
+    passed = [freeze for name in left for freeze in closing_to(known[name], found.passed, ring)]
+    put_on_record(leg, scope_of(ring=ring), passed, found)
 
 
 def must_be_unfrozen(leg: Leg, environment: Environment) -> None:
-    """Return if nobody froze the environment.
+    """Return if nobody froze the environment, or waivers pass that; this is on record then.
 
     Raises:
         FrozenError: somebody did.
     """
-    answer = all_of(freeze.window for freeze in closing(frozen(leg), env=environment))
-    if not answer.open:
-        raise FrozenError(leg.release, environment, answer)
+    found = met(leg)
+    shut = closing(found.closed, env=environment)
+    if shut:
+        raise FrozenError(leg.release, environment, all_of(freeze.window for freeze in shut), _past(leg, shut))
+    put_on_record(leg, scope_of(env=environment), closing(found.passed, env=environment), found)
+
+
+def _closed(
+    leg: Leg, found: Met, known: Mapping[str, Tenant], ring: str, tenants: Collection[str]
+) -> dict[str, Window]:
+    at = leg.tools.now()
+    answers = {n: touchable(known[n], found.closed, at, ring) if n in known else _UNKNOWN for n in tenants}
+    answers |= {n: _SKIPPED for n in skipped_tenants(leg.tools.ledger.entries(leg.release)) if n in answers}
+    return {name: answer for name, answer in answers.items() if not answer.open}
+
+
+def _past(leg: Leg, freezes: Sequence[Freeze]) -> str | None:
+    """How a hotfix comes past the first of them; None for what may not."""
+    if leg.request.kind != KIND or not freezes:
+        return None
+    named = "--{} {}".format(*freezes[0].scope.split(":", 1))
+    return (
+        f"{NEEDED} approvers may let it pass: stationmaster release waive {leg.release} {named} --until 2h "
+        "--ticket TICKET --reason WHY --key FILE"
+    )
+
+
+def _known(leg: Leg) -> dict[str, Tenant]:
+    return {tenant.id: tenant for tenant in leg.tools.tenants.read().tenants}
 
 
 def arrived(leg: Leg, running: Mapping[str, Entry], tenant: str) -> bool:

@@ -52,6 +52,9 @@ STEPS: dict[str, str] = {
     "resumed": "a person lets a paused release go on: reason; personal: who",
     "frozen": "the environment, ring or tenant in the subject is not touched: reason, until; personal: who",
     "thawed": "the freeze of the subject is over: reason; personal: who",
+    "waived": "the key in the subject lets it pass a gate: gate, closed_by, reason, ticket, until; personal: who",
+    "unwaived": "the waiver in the subject is revoked: reason; personal: who",
+    "passed": "the wave or environment in the subject is reached though frozen, by waiver: gates; personal: who",
     "aborted": "a person gave the release up: reason; personal: who",
     "adopted": "the tenant in the subject was found running this: version, digest, commit",
     "released": "every wave is through",
@@ -78,6 +81,8 @@ UNDOES: dict[str, frozenset[str]] = {
     "resumed": frozenset({"paused"}),
     "frozen": frozenset({"thawed"}),
     "thawed": frozenset({"frozen"}),
+    "waived": frozenset({"unwaived"}),
+    "unwaived": frozenset({"waived"}),
 }
 UNDONE_BY: dict[str, frozenset[str]] = {
     step: frozenset(undoing for undoing, undone in UNDOES.items() if step in undone) for step in STEPS

@@ -13,6 +13,7 @@ from stationmaster.domain.calendar import Window, all_of, window
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.tenants import Tenant
+from stationmaster.domain.waiver import Gate
 
 Environment = Literal["production", "stage"]
 ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment)
@@ -21,12 +22,21 @@ FREEZES = ("frozen", "thawed")  # the last of these about a scope says whether i
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """One scope that is not touched, since when and why. `until` is None when only a person ends it."""
+    """One scope that is not touched, since when and why. `until` is None when only a person ends it. `entry` is the
+    index of the entry that says so; `waivers` what those of the release that asks come to, in words.
+    """
 
     scope: str
     reason: str
     since: str
     until: datetime | None
+    entry: int
+    waivers: str = ""
+
+    @property
+    def gate(self) -> Gate:
+        """What a waiver names. A freeze that is ordered anew, with another reason or end, is another gate."""
+        return Gate(self.scope, self.entry)
 
     @property
     def about(self) -> str:
@@ -37,7 +47,8 @@ class Freeze:
     def window(self) -> Window:
         """What it says to whoever asks whether something may be touched."""
         ends = f" until {instant(self.until)}" if self.until else ""
-        return Window(open=False, reason=f"{self.about} is frozen{ends}: {self.reason}", until=self.until)
+        waivers = f"; {self.waivers}" if self.waivers else ""
+        return Window(open=False, reason=f"{self.about} is frozen{ends}: {self.reason}{waivers}", until=self.until)
 
 
 def in_force(last: Mapping[str, Entry], at: datetime) -> tuple[Freeze, ...]:
@@ -60,8 +71,13 @@ def touchable(tenant: Tenant, freezes: Iterable[Freeze], at: datetime, ring: str
     """Whether a new version may reach the tenant at an aware instant: its calendar, and the freezes in force then of
     production, of the tenant, of its ring, and of the `ring` in which a plan has it.
     """
-    mine = closing(freezes, env="production", rings={tenant.ring, ring or tenant.ring}, tenant=tenant.id)
+    mine = closing_to(tenant, freezes, ring)
     return all_of([window(tenant, at), *(freeze.window for freeze in mine)])
+
+
+def closing_to(tenant: Tenant, freezes: Iterable[Freeze], ring: str | None = None) -> tuple[Freeze, ...]:
+    """Those that keep a new version away from a tenant that a plan has in `ring`, or that is not planned."""
+    return closing(freezes, env="production", rings={tenant.ring, ring or tenant.ring}, tenant=tenant.id)
 
 
 def scope_of(*, env: Environment | None = None, ring: str | None = None, tenant: str | None = None) -> str:
@@ -79,4 +95,5 @@ def in_words(scope: str) -> str:
 
 def _of(entry: Entry) -> Freeze:
     until = entry.fact["until"]
-    return Freeze(entry.subject, entry.fact["reason"], entry.at, datetime.fromisoformat(until) if until else None)
+    ends = datetime.fromisoformat(until) if until else None
+    return Freeze(entry.subject, entry.fact["reason"], entry.at, ends, entry.index)

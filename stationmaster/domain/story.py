@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stationmaster.domain.entries import Entry
+from stationmaster.domain.freeze import in_words
 
 _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
     "confirmed": lambda _e, f: f"{f['product']} from {f['ref']} is wanted, confirmed by {f['assurance']}",
@@ -39,6 +40,9 @@ _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
     "merged_back": lambda _e, f: f"merged back into {f['into']}" + (f": {f['reason']}" if f.get("reason") else ""),
     "paused": lambda _e, f: f"paused: {f['reason']}",
     "resumed": lambda _e, f: f"resumed: {f['reason']}",
+    "waived": lambda _e, f: f"a waiver for {in_words(f['gate'])}{_until(f)}, {f['ticket']}: {f['reason']}",
+    "unwaived": lambda e, f: f"the waiver {_key(e.subject)} is revoked: {f['reason']}",
+    "passed": lambda e, f: f"at {in_words(e.subject)}: passes {' and '.join(_pass(one) for one in f['gates'])}",
     "frozen": lambda e, f: f"{e.subject} is frozen{_until(f)}: {f['reason']}",
     "thawed": lambda e, f: f"the freeze of {e.subject} is over: {f['reason']}",
 }
@@ -69,6 +73,16 @@ def _keep(left: list[str]) -> str:
 
 def _until(fact: dict[str, Any]) -> str:
     return f" until {fact['until']}" if fact["until"] else ""
+
+
+def _key(subject: str) -> str:
+    gate, _, key = subject.partition("/")
+    return f"for {in_words(gate)} by key {key[:16]}…"
+
+
+def _pass(gate: dict[str, Any]) -> str:
+    waivers = f"{_count(gate['waivers'], 'waiver')} ({', '.join(gate['tickets'])})"
+    return f"the freeze of {in_words(gate['gate'])} by {waivers}{_until(gate)}"
 
 
 def _count(things: list[Any] | int, noun: str) -> str:

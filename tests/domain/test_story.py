@@ -68,6 +68,28 @@ TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
     "told": ("pilot", {"progress": "is good"}, "brief updated: pilot is good"),
     "paused": ("r2", {"reason": "support is short"}, "paused: support is short"),
     "resumed": ("r2", {"reason": "support is back"}, "resumed: support is back"),
+    "waived": (
+        f"env:production/{64 * 'e'}",
+        {"gate": "env:production", "reason": "checkout is down", "ticket": "SHOP-1", "until": "2026-11-24T06:00:00Z"},
+        "a waiver for production until 2026-11-24T06:00:00Z, SHOP-1: checkout is down",
+    ),
+    "unwaived": (
+        f"ring:pilot/{64 * 'e'}", {"reason": "a mistake"},
+        "the waiver for ring pilot by key eeeeeeeeeeeeeeee… is revoked: a mistake",
+    ),
+    "passed": (
+        "ring:pilot",
+        {
+            "gates": [
+                {"gate": "env:production", "waivers": [7, 9], "tickets": ["SHOP-1"], "until": "2026-11-24T06:00:00Z"},
+                {"gate": "tenant:acme", "waivers": [8, 9], "tickets": ["SHOP-1", "SHOP-2"], "until": None},
+            ]
+        },
+        (
+            "at ring pilot: passes the freeze of production by 2 waivers (SHOP-1) until 2026-11-24T06:00:00Z and "
+            "the freeze of tenant acme by 2 waivers (SHOP-1, SHOP-2)"
+        ),
+    ),
     "frozen": (
         "env:production", {"reason": "ERP is down", "until": "2026-11-24T06:00:00Z"},
         "env:production is frozen until 2026-11-24T06:00:00Z: ERP is down",

@@ -1,0 +1,229 @@
+"""A hotfix passes a frozen production by the waivers of two approvers; a train does not, and nobody's own counts."""
+
+import base64
+import json
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from stationmaster.blocks.confirmation import confirm
+from stationmaster.blocks.openness import closed
+from stationmaster.blocks.signer import public_key_id, sign_with
+from stationmaster.domain.approval import statement as approval
+from stationmaster.domain.duration import instant
+from stationmaster.domain.entries import Draft, Entry
+from stationmaster.domain.request import Kind, ReleaseRequest
+from stationmaster.domain.waiver import Terms, statement, subject
+from stationmaster.flows.leg import conduct
+from stationmaster.flows.release import runbook
+from tests.world import Killed, World
+
+PEOPLE = {"ana": "approver", "ben": "approver", "rosa": "approver", "dev": "approver", "guest": "reader"}
+
+
+@dataclass
+class Night:
+    """A world in which production is frozen and a hotfix by Dev is wanted by Ana."""
+
+    world: World
+    keys: dict[str, Ed25519PrivateKey] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        rows = []
+        for name, role in PEOPLE.items():
+            self.keys[name] = Ed25519PrivateKey.generate()
+            public = {"ed25519": base64.b64encode(self.keys[name].public_key().public_bytes_raw()).decode()}
+            roles = ["release-approver"] if role == "approver" else [role]
+            rows.append({"id": name, "name": name.title(), "roles": roles, "keys": [public]})
+        (self.world.root / "approvers.yaml").write_text(json.dumps({"people": rows}))
+        world = self.world
+        world.source.refs["hotfix/1"] = world.commit("v1.1", head="r2")
+
+    def run(self, kind: Kind = "hotfix", release: str = "h1") -> str | None:
+        """One leg, and the name of what it ended in or waits for."""
+        request = ReleaseRequest(id=release, product="shop", ref="hotfix/1", kind=kind, starter="ana")
+        confirm(self.world.ledger, request, "command line", self.world.clock.now())
+        return conduct(self.world.tools, request, "test", runbook).name
+
+    def approved(self, kind: Kind = "hotfix", release: str = "h1") -> None:
+        """Run it to the gate of its approval, and sign."""
+        assert self.run(kind, release) == "WaitingForApproval"
+        digest = self.world.last("built", release).fact["digest"]
+        envelope = sign_with(self.keys["ben"], approval(release, digest))
+        fact = {"role": None, "assurance": "signed", "digest": digest, "envelope": envelope}
+        self.record(release, "approval", public_key_id(self.keys["ben"]), fact)
+
+    def waive(self, who: str, scope: str = "env:production", seconds: int = 7200, release: str = "h1") -> Entry:
+        frozen = next(e for e in reversed(self.world.ledger.entries("freeze")) if e.subject == scope)
+        at, digest = self.world.clock.now(), self.world.last("built", release).fact["digest"]
+        terms = Terms(
+            gate=scope, closed_by=frozen.index, reason="checkout is down", ticket="SHOP-1",
+            until=instant(at + timedelta(seconds=seconds)), signed=instant(at),
+        )  # fmt: skip
+        fact = terms.fact(digest, sign_with(self.keys[who], statement(release, digest, terms)))
+        return self.record(release, "waived", subject(scope, public_key_id(self.keys[who])), fact)
+
+    def record(self, release: str, step: str, about: str, fact: dict[str, object]) -> Entry:
+        draft = Draft(release=release, step=step, subject=about, inputs=fact, fact=fact)
+        return self.world.ledger.append(draft, self.world.clock.now())
+
+    def said(self, release: str = "h1") -> str:
+        return str(self.world.last("waiting", release).fact["message"])
+
+    def passed(self, release: str = "h1") -> list[str]:
+        return [subject for step, subject in self.world.steps(release) if step == "passed"]
+
+
+@pytest.fixture
+def night(world: World, monkeypatch: pytest.MonkeyPatch) -> Night:
+    by_ana = world.source._change
+    authors = {"authors": ("Dev <dev@shop.example>",)}
+    monkeypatch.setattr(world.source, "_change", lambda commit: by_ana(commit).model_copy(update=authors))
+    return Night(world)
+
+
+def test_two_approvers_let_a_hotfix_pass_and_it_is_on_record_by_whom(night: Night) -> None:
+    night.world.freeze("env:production")
+    night.approved()
+    assert night.run() == "WaitingForWindow"
+    assert night.said() == "h1 waits: production is frozen: ERP is down"
+    assert "stationmaster release waive h1 --env production" in night.world.last("waiting", "h1").fact["hint"]
+    first = night.waive("rosa")
+    assert night.run() == "WaitingForWindow"
+    assert night.said() == "h1 waits: production is frozen: ERP is down; 1 of 2 waivers, Rosa's"
+    night.waive("ana")
+    night.waive("dev")
+    night.waive("guest")
+    assert night.run() == "WaitingForWindow"
+    assert "Ana's does not count: who starts a release cannot waive for it; Dev's does not" in night.said()
+    assert set(night.world.production().values()) == {"1"}
+    assert night.passed() == []
+    second = night.waive("ben")
+    assert night.run() == "Released"
+    assert set(night.world.production().values()) == {"1.1"}
+    assert night.passed() == ["env:production", "ring:pilot", "ring:broad"]
+    entry = night.world.last("passed", "h1")
+    (gate,) = entry.fact["gates"]
+    assert (gate["gate"], gate["waivers"], gate["tickets"]) == (
+        "env:production", [first.index, second.index], ["SHOP-1"],
+    )  # fmt: skip
+    assert night.world.ledger.personal(entry) == {"who": ["ben", "rosa"]}
+    order = [about for step, about in night.world.facts("h1") if step in {"passed", "deployed"}]
+    assert order == ["env:production", "ring:pilot", "acme", "ring:broad", "cedar", "birch"]
+
+
+@pytest.mark.parametrize("kind", ["manual", "train"])
+def test_nothing_else_passes_by_the_same_waivers(night: Night, kind: Kind) -> None:
+    night.world.freeze("env:production")
+    night.approved(kind, "r3")
+    assert night.run(kind, "r3") == "WaitingForWindow"
+    night.waive("ben", release="r3")
+    night.waive("rosa", release="r3")
+    assert night.run(kind, "r3") == "WaitingForWindow"
+    assert "0 of 2 waivers; r3 is no hotfix, and only a hotfix may pass" in night.said("r3")
+    assert set(night.world.production().values()) == {"1"}
+
+
+def test_when_they_expire_between_two_waves_the_second_waits(night: Night) -> None:
+    night.world.freeze("env:production")
+    night.approved()
+    assert night.run() == "WaitingForWindow"
+    night.waive("ben", seconds=2)  # a wave is watched for three
+    night.waive("rosa")
+    assert night.run() == "WaitingForWindow"
+    assert "1 of 2 waivers, Rosa's; Ben's has expired" in night.said()
+    assert night.world.production() == {"acme": "1.1", "birch": "1", "cedar": "1"}
+    night.waive("ben")
+    assert night.run() == "Released"
+
+
+def test_what_is_frozen_anew_is_waived_anew(night: Night) -> None:
+    night.world.freeze("env:production", hours=1)
+    night.approved()
+    assert night.run() == "WaitingForWindow"
+    night.waive("ben")
+    night.waive("rosa")
+    night.world.freeze("env:production", hours=3)
+    assert night.run() == "WaitingForWindow"
+    assert night.said() == "h1 waits: production is frozen until 2026-11-23T11:00:00Z: ERP is down"
+
+
+def test_each_freeze_in_its_way_is_waived_by_itself(night: Night) -> None:
+    night.approved()
+    night.world.freeze("ring:pilot")
+    night.world.freeze("tenant:acme")
+    assert night.run() == "WaitingForWindow"
+    for who in ("ben", "rosa"):
+        night.waive(who, "ring:pilot")
+    assert night.run() == "WaitingForWindow"
+    assert night.said() == "wave pilot of h1 waits for a window: acme: tenant acme is frozen: ERP is down"
+    for who in ("ben", "rosa"):
+        night.waive(who, "tenant:acme")
+    assert night.run() == "Released"
+    assert night.passed() == ["ring:pilot"]
+    assert [gate["gate"] for gate in night.world.last("passed", "h1").fact["gates"]] == ["ring:pilot", "tenant:acme"]
+
+
+def test_a_frozen_stage_is_passed_in_the_same_way(night: Night) -> None:
+    night.world.freeze("env:stage")
+    assert night.run() == "WaitingForWindow"
+    for who in ("ben", "rosa"):
+        night.waive(who, "env:stage")
+    assert night.run() == "WaitingForApproval"
+    assert night.passed() == ["env:stage"]
+
+
+def test_a_tenant_s_own_window_is_waived_by_nobody(night: Night) -> None:
+    night.world.freeze("env:production")
+    night.world.windows("closed")
+    night.approved()
+    assert night.run() == "WaitingForWindow"
+    for who in ("ben", "rosa"):
+        night.waive(who)
+    assert night.run() == "WaitingForWindow"
+    assert "acme: the window of acme is closed" in night.said()
+    assert "frozen" not in night.said()
+    assert set(night.world.production().values()) == {"1"}
+
+
+def test_an_author_whom_nobody_knows_lets_none_count(night: Night) -> None:
+    night.world.freeze("env:production")
+    night.approved()
+    assert night.run() == "WaitingForWindow"
+    for who in ("ben", "rosa"):
+        night.waive(who)
+    file = night.world.root / "approvers.yaml"
+    known = json.loads(file.read_text())
+    file.write_text(json.dumps({"people": [one for one in known["people"] if one["id"] != "dev"]}))
+    assert night.run() == "WaitingForWindow"
+    assert "approvers.yaml does not know Dev <dev@shop.example>" in night.said()
+
+
+def test_who_only_asks_records_nothing(night: Night) -> None:
+    night.world.freeze("env:production")
+    night.approved()
+    assert night.run() == "WaitingForWindow"
+    for who in ("ben", "rosa"):
+        night.waive(who)
+    with night.world.leg("h1", "hotfix/1") as leg:
+        assert closed(leg, "pilot", ["acme"]) == {}
+    assert night.passed() == []
+
+
+def test_a_process_that_dies_anywhere_and_is_run_again_records_each_passage_once(night: Night) -> None:
+    night.world.freeze("env:production")
+    night.approved()
+    assert night.run() == "WaitingForWindow"
+    for who in ("ben", "rosa"):
+        night.waive(who)
+    for call in ("target.shift", "ledger.append", "database.expand"):
+        night.world.power.trap = lambda when, called, _arguments, call=call: (when, called) == ("after", call)
+        with pytest.raises(Killed):
+            night.run()
+        night.world.power.on()
+        night.world.clock.sleep(60)
+    assert night.run() == "Released"
+    assert sorted(night.passed()) == ["env:production", "ring:broad", "ring:pilot"]
+    assert set(night.world.production().values()) == {"1.1"}
