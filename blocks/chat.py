@@ -26,6 +26,7 @@ _TRIES = 3
 _BETWEEN = 0.5  # seconds between tries
 _PATIENCE = 30  # seconds that rate limits may cost a call in all
 _PAGES, _PAGE = 10, 200  # how far back a message is looked for
+_WRITES = frozenset({"chat.postMessage", "chat.update"})
 _WORD = re.compile(r"[a-z_]+")  # how Slack spells a reason; anything else is no answer of Slack's
 _UNKNOWN = {"fatal_error", "internal_error", "request_timeout", "service_unavailable", "ratelimited"}
 _HINTS = {
@@ -86,6 +87,10 @@ class SlackChat(BaseModel):
         """The `ts` of the message that carries `key`, among the latest of the channel or of a thread."""
         return _persist(lambda: self._look(key, thread))
 
+    def link(self, ts: str) -> str:
+        """The address at which people read the message at `ts`. Errors as `post`."""
+        return str(_persist(lambda: self._call("chat.getPermalink", message_ts=ts))["permalink"])
+
     def check(self) -> str:
         """Who we are to Slack, for `doctor`. Errors as `post`."""
         answer = _persist(lambda: self._call("auth.test"))
@@ -112,7 +117,7 @@ class SlackChat(BaseModel):
     def _call(self, method: str, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - Slack's own arguments
         """One call. Rate limits are waited out within `_PATIENCE`; nothing else is tried again here."""
         payload = {name: value for name, value in arguments.items() if value is not None}
-        how = "json" if method.startswith("chat.") else "params"  # Slack reads JSON only where it writes
+        how = "json" if method in _WRITES else "params"  # Slack reads JSON only where it writes
         sent: dict[str, Any] = {how: {"channel": self.channel, **payload}}
         patience = float(_PATIENCE)
         while True:

@@ -74,6 +74,7 @@ def runbook(leg: Leg) -> None:
         return
     require_approval(leg, this, artifact)
     send_brief(leg, this, artifact, plan)
+    show(leg.tools, this.release, briefed=True)
     require_departure(leg, this)
 
     refuse_held(leg, this)  # what was rolled back meanwhile is not carried on

@@ -195,6 +195,12 @@ class FakeChat:
         found = self.messages.get((key, thread))
         return found[0] if found else None
 
+    def link(self, ts: str) -> str:
+        self._answer()
+        if ts not in self.shown:
+            raise ChatRefusedError("message_not_found")
+        return f"https://chat.shop.example/{self.channel}/{ts}"
+
     def _answer(self) -> None:
         if self.away:
             raise ChatUnavailableError("away")

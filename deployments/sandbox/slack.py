@@ -2,7 +2,8 @@
 
 `python -m stationmaster.deployments.sandbox.slack --port P --data FILE`, the token callers must carry in SLACK_TOKEN
 (without it one is made beside the messages, FILE with the suffix .token). It speaks chat.postMessage, chat.update,
-conversations.history, conversations.replies and auth.test, with Slack's limits and Slack's words for what is wrong.
+chat.getPermalink, conversations.history, conversations.replies and auth.test, with Slack's limits and Slack's words for
+what is wrong.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import uvicorn
 from starlette.applications import Starlette
@@ -43,7 +44,7 @@ def create_app(store: MessageStore, token: str) -> Starlette:
         if method is None:
             return _answer({"ok": False, "error": "unknown_method"})
         try:
-            arguments = await _arguments(request)
+            arguments = {"origin": str(request.base_url), **await _arguments(request)}
             _authorise(request, arguments, token)
             return _answer({"ok": True, **await run_in_threadpool(method, store, arguments)})
         except RefusedCallError as error:
@@ -132,10 +133,18 @@ def _replies(store: MessageStore, arguments: Arguments) -> Message:
     return _paged(store.replies(channel, ts), arguments)
 
 
+def _permalink(store: MessageStore, arguments: Arguments) -> Message:
+    channel, ts = _channel(arguments), str(arguments.get("message_ts", ""))
+    if store.get(channel, ts) is None:
+        raise RefusedCallError("message_not_found")
+    return {"channel": channel, "permalink": f"{arguments['origin']}?channel={quote(channel)}#m{ts}"}
+
+
 _METHODS: dict[str, Callable[[MessageStore, Arguments], Message]] = {
     "auth.test": _auth_test,
     "chat.postMessage": _post,
     "chat.update": _update,
+    "chat.getPermalink": _permalink,
     "conversations.history": _history,
     "conversations.replies": _replies,
 }

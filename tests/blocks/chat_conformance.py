@@ -21,6 +21,7 @@ class Chat(Protocol):
     def post(self, key: str, text: str, blocks: list[dict[str, Any]], thread: str | None = None) -> str: ...
     def update(self, ts: str, key: str, text: str, blocks: list[dict[str, Any]]) -> None: ...
     def find(self, key: str, thread: str | None = None) -> str | None: ...
+    def link(self, ts: str) -> str: ...
 
 
 class World(Protocol):
@@ -43,6 +44,14 @@ class ChatConformance:
         ts = chat.chat.post("r1/brief", "hello", BLOCKS)
         assert chat.chat.find("r1/brief") == ts
         assert chat.world.texts() == ["hello"]
+
+    def test_a_message_has_an_address_and_what_is_no_message_has_none(self, chat: Subject) -> None:
+        ts = chat.chat.post("r1/brief", "hello", BLOCKS)
+        address = chat.chat.link(ts)
+        assert address.startswith("http")
+        assert ts in address
+        with pytest.raises(ChatRefusedError, match="message_not_found"):
+            chat.chat.link("1.000001")
 
     def test_a_key_nobody_posted_is_not_found(self, chat: Subject) -> None:
         chat.chat.post("r1/brief", "hello", BLOCKS)

@@ -75,6 +75,8 @@ def test_plan_progress_and_summary_stand_beside_the_run(world: World) -> None:
         run = leg(world, return_state=True).state_details.flow_run_id
         mine = [one for one in client.read_artifacts() if one.flow_run_id == run]
     assert {str(one.data) for one in mine if one.key == "progress-r2"} == {"0", "33.3", "100"}
+    (brief,) = [one for one in mine if one.key == "brief-r2"]
+    assert str(brief.data) == f"[The support brief]({world.chat.link(world.last('briefed').fact['ts'])})"
 
 
 def test_a_held_wave_and_a_broken_act_are_failed_runs_that_say_why(world: World) -> None:
