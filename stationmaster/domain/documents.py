@@ -5,7 +5,6 @@ Each problem names file, line and the nearest right spelling. Reading files from
 
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
-from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,6 +14,7 @@ from stationmaster.domain.located import Located, Problem, locate
 from stationmaster.domain.product import Product
 from stationmaster.domain.tenants import Directory, Tenant
 from stationmaster.domain.validation import problems_of
+from stationmaster.domain.zones import known_zones
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -88,7 +88,7 @@ def read(model: type[M], text: str, file: str) -> Document[M]:
 
 def check_directory(product: Product, directory: Document[Directory]) -> None:
     """Refuse a tenant directory with unknown rings and zones, ids given twice, or an id that an instance bears."""
-    rings, zones = [ring.name for ring in product.rings], available_timezones()
+    rings, zones = [ring.name for ring in product.rings], known_zones()
     problems: list[Problem] = []
     first: dict[str, int] = {}
     for index, tenant in enumerate(directory.value.tenants):
@@ -100,7 +100,7 @@ def check_directory(product: Product, directory: Document[Directory]) -> None:
 
 
 def _complaints(
-    tenant: Tenant, rings: list[str], zones: set[str], first: dict[str, int]
+    tenant: Tenant, rings: list[str], zones: frozenset[str], first: dict[str, int]
 ) -> list[tuple[str, str, str | None]]:
     said: list[tuple[str, str, str | None]] = []
     if tenant.ring not in rings:

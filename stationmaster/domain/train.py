@@ -5,151 +5,30 @@ aboard is `domain/boarding.py`.
 """
 
 import hashlib
-import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import dropwhile, islice
 from typing import Annotated, Literal, Protocol, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from dateutil.rrule import DAILY, MONTHLY, WEEKLY, rrule, weekday
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
+from stationmaster.domain import cadence
+from stationmaster.domain.cadence import Cadence
 from stationmaster.domain.calendar import Window
 from stationmaster.domain.duration import Seconds, instant
-from stationmaster.domain.errors import nearest
+from stationmaster.domain.zones import Zone, instant_of
 
 # Before this, local time, no train left whose file does not say `departs_from`. A Monday.
 ANCHOR = datetime(2024, 1, 1)  # noqa: DTZ001 - wall-clock time of the train's zone
 
 Answer = Literal["not_yet", "cut", "depart", "empty", "held", "merged_into_next", "blocked"]
 
-_FREQUENCIES: dict[str, Literal[1, 2, 3]] = {"DAILY": DAILY, "WEEKLY": WEEKLY, "MONTHLY": MONTHLY}
-_DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-_PARTS = ("FREQ", "INTERVAL", "BYDAY", "BYHOUR", "BYMINUTE", "BYMONTHDAY", "BYSETPOS")
-_OF_THIS_MACHINE = {"localtime", "Factory"}  # zones to zoneinfo, but not the same everywhere
-_WEEKS_OF_A_MONTH = 5
-
-
-@dataclass(frozen=True, slots=True)
-class _Cadence:
-    """An RRULE of the subset, in numbers. An empty part was not said."""
-
-    frequency: str
-    interval: int = 1
-    days: tuple[tuple[int, str], ...] = ()  # the ordinal within the month, 0 for every; MO … SU
-    hours: tuple[int, ...] = ()
-    minutes: tuple[int, ...] = ()
-    month_days: tuple[int, ...] = ()
-    positions: tuple[int, ...] = ()
-
-    def filled(self, start: datetime) -> "_Cadence":
-        """With the parts that RFC 5545 takes from the start where the rule does not say them."""
-        days, month_days = self.days, self.month_days
-        if self.frequency == "WEEKLY" and not days:
-            days = ((0, _DAYS[start.weekday()]),)
-        if self.frequency == "MONTHLY" and not (days or month_days):
-            month_days = (start.day,)
-        hours, minutes = self.hours or (start.hour,), self.minutes or (start.minute,)
-        return _Cadence(self.frequency, self.interval, days, hours, minutes, month_days, self.positions)
-
-    def expanded(self, start: datetime) -> Iterator[datetime]:
-        """Naive wall-clock times from `start` on, ascending. The rule must be filled."""
-        return iter(
-            rrule(
-                _FREQUENCIES[self.frequency],
-                dtstart=start,
-                interval=self.interval,
-                byweekday=[weekday(_DAYS.index(day), number or None) for number, day in self.days] or None,
-                byhour=self.hours,
-                byminute=self.minutes,
-                bysecond=0,
-                bymonthday=self.month_days or None,
-                bysetpos=self.positions or None,
-            )
-        )
-
-    def __str__(self) -> str:
-        days = [f"{number or ''}{day}" for number, day in self.days]
-        numbers = (self.hours, self.minutes, self.month_days, self.positions)
-        texts = [",".join(str(one) for one in part) for part in numbers]
-        values = (self.frequency, str(self.interval), ",".join(days), *texts)
-        return ";".join(f"{name}={value}" for name, value in zip(_PARTS, values, strict=True) if value)
-
-
-def _cadence(text: str) -> _Cadence:
-    """The text of an RRULE → numbers, or a ValueError that names the part."""
-    parts: dict[str, str] = {}
-    for part in text.strip().upper().split(";"):
-        name, _, value = part.partition("=")
-        if name not in _PARTS:
-            raise ValueError(f"a train's cadence has no part {name!r}; {nearest(name, _PARTS)}")
-        if name in parts:
-            raise ValueError(f"{name} is given twice")
-        parts[name] = value
-    if parts.get("FREQ") not in _FREQUENCIES:
-        raise ValueError(f"a train's cadence begins with FREQ=DAILY, WEEKLY or MONTHLY, not {text[:40]!r}")
-    found = _Cadence(
-        parts["FREQ"],
-        _numbers(parts, "INTERVAL", range(1, 367))[0] if "INTERVAL" in parts else 1,
-        _days(parts.get("BYDAY")),
-        _numbers(parts, "BYHOUR", range(24)),
-        _numbers(parts, "BYMINUTE", range(60)),
-        _numbers(parts, "BYMONTHDAY", [n for n in range(-31, 32) if n]),
-        _numbers(parts, "BYSETPOS", [n for n in range(-366, 367) if n]),
-    )
-    _refuse_meaningless(found)
-    return found
-
-
-def _refuse_meaningless(rule: _Cadence) -> None:
-    """What RFC 5545 forbids, or libraries read in different ways."""
-    monthly = rule.frequency == "MONTHLY"
-    refused = (
-        (not monthly and any(number for number, _ in rule.days), "BYDAY with a number, as 1TU, needs FREQ=MONTHLY"),
-        (rule.frequency == "WEEKLY" and rule.month_days, "BYMONTHDAY needs FREQ=MONTHLY or DAILY"),
-        (rule.positions and not monthly, "BYSETPOS needs FREQ=MONTHLY"),
-        (rule.positions and not (rule.days or rule.month_days), "BYSETPOS picks from BYDAY or BYMONTHDAY; give one"),
-    )
-    for wrong, said in refused:
-        if wrong:
-            raise ValueError(said)
-
-
-def _numbers(parts: dict[str, str], name: str, allowed: Collection[int]) -> tuple[int, ...]:
-    """The distinct numbers of a part, in order; INTERVAL has one."""
-    said = parts[name].split(",") if name in parts else []
-    if not all(re.fullmatch(r"[+-]?\d{1,3}", one) and int(one) in allowed for one in said):
-        raise ValueError(f"{name}={parts[name]} is not within {min(allowed)} to {max(allowed)}")
-    if name == "INTERVAL" and len(said) > 1:
-        raise ValueError(f"INTERVAL={parts[name]} must be one number")
-    return tuple(sorted({int(one) for one in said}))
-
-
-def _days(text: str | None) -> tuple[tuple[int, str], ...]:
-    found = []
-    for one in text.split(",") if text is not None else ():
-        match = re.fullmatch(r"([+-]?\d{1,2})?([A-Z]{2})", one)
-        if match is None or match[2] not in _DAYS:
-            raise ValueError(f"BYDAY={text}: {one!r} is no day; write {', '.join(_DAYS)}, or 1TU, -1FR in a month")
-        number = int(match[1] or 0)
-        if abs(number) > _WEEKS_OF_A_MONTH or (match[1] and not number):
-            raise ValueError(f"BYDAY={text}: no month has a {one}")
-        found.append((number, match[2]))
-    return tuple(dict.fromkeys(found))
-
 
 def _known_cadence(text: str) -> str:
-    _cadence(text)
+    cadence.parse(text)
     return text
-
-
-def _known_zone(zone: str) -> str:
-    zones = available_timezones() - _OF_THIS_MACHINE
-    if zone not in zones:
-        raise ValueError(f"unknown IANA zone {zone!r}; {nearest(zone, zones)}")
-    return zone
 
 
 def _wall(at: datetime) -> datetime:
@@ -171,7 +50,7 @@ class Train(BaseModel):
         "BYHOUR, BYMINUTE, BYMONTHDAY and BYSETPOS, in wall-clock time of the zone.",
         examples=["FREQ=WEEKLY;BYDAY=TU,TH;BYHOUR=9"],
     )
-    zone: Annotated[str, AfterValidator(_known_zone)] = Field(description="IANA zone.", examples=["Europe/Berlin"])
+    zone: Zone = Field(description="IANA zone.", examples=["Europe/Berlin"])
     departs_from: Annotated[
         datetime | None, AfterValidator(lambda at: at and _wall(at)), WithJsonSchema({"type": "string"})
     ] = Field(
@@ -191,7 +70,7 @@ class Train(BaseModel):
 
     @model_validator(mode="after")
     def _says_when(self) -> Self:
-        rule = _cadence(self.cadence)
+        rule = cadence.parse(self.cadence)
         if self.departs_from is None:
             _refuse_unsaid(rule)
         first = next(_walls(self, self.departs_from or ANCHOR), None)
@@ -211,7 +90,7 @@ class Train(BaseModel):
         return self
 
 
-def _refuse_unsaid(rule: _Cadence) -> None:
+def _refuse_unsaid(rule: Cadence) -> None:
     """Without a first train nobody could read from the file what the rule leaves open."""
     unsaid = (
         (not rule.hours, "the hour: add BYHOUR"),
@@ -234,7 +113,7 @@ def departures(train: Train, after: datetime, count: int) -> tuple[datetime, ...
     zone = ZoneInfo(train.zone)
     begin = after.astimezone(zone).replace(tzinfo=None)
     # No time of the cadence before this one is an instant after: both run in the same order, jumps included.
-    instants = dropwhile(lambda at: at <= after, (_instant(wall, zone) for wall in _walls(train, begin)))
+    instants = dropwhile(lambda at: at <= after, (instant_of(wall, zone) for wall in _walls(train, begin)))
     return tuple(islice(_distinct(instants), count))
 
 
@@ -268,48 +147,12 @@ def prefect_rrule(train: Train) -> str:
     read with the offset after the jump, so that its run begins too early, by at most what the clock jumps.
     """
     start = train.departs_from or ANCHOR
-    return f"DTSTART:{start:%Y%m%dT%H%M%S}\nRRULE:{_cadence(train.cadence).filled(start)}"
+    return f"DTSTART:{start:%Y%m%dT%H%M%S}\nRRULE:{cadence.parse(train.cadence).filled(start)}"
 
 
 def _walls(train: Train, begin: datetime) -> Iterator[datetime]:
     """Wall-clock times of the cadence, naive, from a little before `begin` on, and none before the first train."""
-    start = train.departs_from or ANCHOR
-    rule = _cadence(train.cadence).filled(start)
-    return (wall for wall in rule.expanded(_in_step(rule, start, max(begin, start))) if wall >= start)
-
-
-def _in_step(rule: _Cadence, start: datetime, begin: datetime) -> datetime:
-    """A day not after `begin` from which INTERVAL counts the same periods as from `start`, so that what was long ago
-    need not be expanded.
-    """
-    if rule.frequency == "MONTHLY":
-        months = (begin.year - start.year) * 12 + begin.month - start.month
-        index = start.year * 12 + start.month - 1 + months // rule.interval * rule.interval
-        return datetime(index // 12, index % 12 + 1, 1)  # noqa: DTZ001 - wall-clock time
-    period = rule.interval * (7 if rule.frequency == "WEEKLY" else 1)
-    days = (begin.date() - start.date()).days // period * period
-    return datetime.combine(start.date() + timedelta(days=days), time())
-
-
-def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    """A wall-clock time as an instant, by the rule of `departures`."""
-    first = wall.replace(tzinfo=zone).astimezone(UTC)
-    if first.astimezone(zone).replace(tzinfo=None) == wall:
-        return first
-    # Read with the offset before the jump it lies after it, with the offset after the jump before it (PEP 495).
-    return _jump(wall.replace(tzinfo=zone, fold=1).astimezone(UTC), first, zone)
-
-
-def _jump(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
-    """The second at which the zone's offset changes between two instants in UTC."""
-    old = before.astimezone(zone).utcoffset()
-    while after - before > timedelta(seconds=1):
-        middle = before + timedelta(seconds=int((after - before).total_seconds()) // 2)
-        if middle.astimezone(zone).utcoffset() == old:
-            before = middle
-        else:
-            after = middle
-    return after
+    return cadence.walls(cadence.parse(train.cadence), train.departs_from or ANCHOR, begin)
 
 
 def _distinct(ascending: Iterable[datetime]) -> Iterator[datetime]:
