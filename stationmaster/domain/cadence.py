@@ -1,5 +1,5 @@
-"""When trains leave, as a recurrence rule: the part of RFC 5545 that means one thing to every library. It says wall-clock
-times and knows no zones.
+"""When trains leave, as a recurrence rule: the part of RFC 5545 that means one thing to every library. It says
+wall-clock times and knows no zones.
 """
 
 import re
