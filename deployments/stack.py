@@ -67,8 +67,6 @@ def bring_up(say: Say, ui_port: int | None = None) -> Descriptor:
     supervisor.ensure(_watchdog(found))
     if found.product:
         found = reception.open_for(found, supervisor, say)
-    if found.product and not found.front:
-        say(f"the sandbox's {found.product} does not run any more; `stationmaster demo` makes a new one")
     say(f"Prefect UI: {found.prefect_ui} (user and password in {found.prefect_auth})")
     return found
 

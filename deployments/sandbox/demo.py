@@ -3,18 +3,26 @@
 It releases the way a person does: through the Prefect server, with an approval signed by somebody else's key.
 """
 
+import secrets
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from stationmaster.blocks.supervisor import Supervisor
 from stationmaster.deployments import descriptor, stack
+from stationmaster.deployments.sandbox import orderdesk
+from stationmaster.deployments.sandbox.baseline import install
 from stationmaster.deployments.sandbox.figures import Figures, figures
-from stationmaster.deployments.sandbox.services import start_traffic
+from stationmaster.deployments.sandbox.orderdesk import PRODUCT
+from stationmaster.deployments.sandbox.repository import Repository, read_repository
 from stationmaster.deployments.sandbox.traffic_log import TrafficLog
-from stationmaster.deployments.sandbox.world import PRODUCT, World, build_world
+from stationmaster.deployments.sandbox.users import start_traffic
+from stationmaster.deployments.sandbox.world import World, build_world, must_be_free
 from stationmaster.deployments.stack import Say
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError
@@ -42,6 +50,8 @@ BROKEN = Scenario(
 )  # fmt: skip
 SCENARIOS: dict[str, tuple[Scenario, ...]] = {"good": (GOOD,), "broken": (BROKEN,), "all": (GOOD, BROKEN)}
 APPROVER = "rosa"
+BASELINE = "v1.1.0"
+_TENANTS = Path(__file__).parent / "tenants.yaml"
 _SETTLED = 5.0  # seconds that the traffic has to write down what it met
 
 
@@ -102,12 +112,30 @@ class Result:
 def prepare(say: Say, ui_port: int | None) -> tuple[World, TrafficLog]:
     """A sandbox with the version before installed and traffic flowing. One of an earlier demo is replaced."""
     _clear(say)
-    world = build_world(stack.bring_up(say, ui_port), say)
+    must_be_free(PRODUCT)
+    found = stack.bring_up(say, ui_port)
+    found.model_copy(update={"product": PRODUCT}).save()  # a demo killed from here on is replaced by the next
+    world = build_world(found, _orderdesk(Path(found.run)), say)
+    say(f"installing Orderdesk {BASELINE.removeprefix('v')} for every tenant")
+    install(world, BASELINE)
     supervisor = Supervisor(socket=world.descriptor.supervisor)
     password = world.toolbox.secrets.journeys["PROBE_PASSWORD"].get_secret_value()
     log = start_traffic(world.descriptor, supervisor, password)
     say(f"traffic flows: {log.rate():.0f} requests a second from {len(world.toolbox.target.routes()) - 1} tenants")
     return world, log
+
+
+def _orderdesk(run: Path) -> Repository:
+    """Its history, made in the run directory, with tenants of its own and secrets made anew."""
+    orderdesk.create(run / PRODUCT)
+    shutil.copy(_TENANTS, run / "tenants.yaml")
+    probe = SecretStr(secrets.token_urlsafe(18))
+    environment = {
+        "ORDERDESK_SECRET": SecretStr(secrets.token_urlsafe(32)),
+        "ORDERDESK_PROBE_PASSWORD": probe,
+        "PROBE_PASSWORD": probe,
+    }
+    return read_repository(run / PRODUCT, run / "tenants.yaml").given(environment)
 
 
 def _clear(say: Say) -> None:

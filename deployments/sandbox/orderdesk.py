@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stationmaster.domain.errors import InputError, OutsideError
 
+PRODUCT = "orderdesk"
 SERIES = Path(__file__).parent / "orderdesk"
 STAGE_TENANT = "stage-probe"  # the tenant of the stage environment, in no ring
 

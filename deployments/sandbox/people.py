@@ -1,4 +1,4 @@
-"""The people of the sandbox: keys and `approvers.yaml` made anew for every run directory.
+"""The people of a sandbox: keys and `approvers.yaml`, made for every run directory and for the product's approvals.
 
 These are demo keys. Whoever can read the run directory can approve releases of the sandbox; nothing else trusts them.
 """
@@ -9,43 +9,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from stationmaster.domain.errors import InputError
+from stationmaster.domain.product import Product
 
 STARTER, SERVICE = "ana", "stationmaster"
-APPROVERS = ("rosa", "ben")
+APPROVERS = ("rosa", "ben", "mei", "tomas", "leila")
+_NAMES = {
+    "rosa": "Rosa Keller", "ben": "Ben Okafor", "mei": "Mei Tanaka", "tomas": "Tomas Novak", "leila": "Leila Haddad",
+    "ana": "Ana Lindqvist",
+}  # fmt: skip
+_FEWEST = 2  # approvers, so that the tutorial's second one exists where one is enough
 
-_FILE = """\
-# Demo keys of the sandbox, made when this run directory was. The private halves lie beside this file in keys/.
-people:
-  - id: rosa
-    name: Rosa Keller
-    employer: Orderdesk
-    emails: [rosa@orderdesk.example]
-    slack: U0ROSA
-    roles: [release-approver]
-    keys: [{{ed25519: "{rosa}"}}]
-  - id: ben
-    name: Ben Okafor
-    employer: Orderdesk
-    emails: [ben@orderdesk.example]
-    slack: U0BEN
-    roles: [release-approver]
-    keys: [{{ed25519: "{ben}"}}]
-  - id: ana               # starts the releases of the demo, so she may not approve them, and has no role to
-    name: Ana Lindqvist
-    employer: Orderdesk
-    emails: [ana@orderdesk.example]
-    slack: U0ANA
-    roles: []
-    keys: [{{ed25519: "{ana}"}}]
-services:
-  - id: stationmaster
-    predicates: []        # it signs nothing that is trusted before attestations exist
-    keys: [{{ed25519: "{stationmaster}"}}]
-  - id: webhook           # starts the hotfixes of merged pull requests; it has no key, and a service never approves
-  - id: release-train     # in its name trains are started; it has no key either
-logs: []
-"""
+
+class TooManyApproversError(InputError):
+    """The product asks for more approvers than the sandbox has people."""
+
+    code = "too_many_approvers"
 
 
 @dataclass(frozen=True)
@@ -56,21 +44,63 @@ class Cast:
     keys: dict[str, Path]
 
 
-def make_people(folder: Path) -> Cast:
-    """Keys and `approvers.yaml` in `folder`; those that are there already are kept."""
+def make_people(folder: Path, product: Product) -> Cast:
+    """Keys and `approvers.yaml` in `folder`: as many approvers as the product asks for, each with every role it names.
+    Keys that are there already are kept; the file is written anew when the product asks for others.
+
+    Raises:
+        TooManyApproversError: the sandbox has not so many people.
+    """
+    approvers = _approvers(product)
     keys = folder / "keys"
     keys.mkdir(parents=True, exist_ok=True, mode=0o700)
-    cast = Cast(folder / "approvers.yaml", {name: keys / f"{name}.pem" for name in (*APPROVERS, STARTER, SERVICE)})
-    if not cast.approvers.exists():
-        public = {name: _make_key(path) for name, path in cast.keys.items()}
-        _write(cast.approvers, _FILE.format(**public).encode())
+    cast = Cast(folder / "approvers.yaml", {name: keys / f"{name}.pem" for name in (*approvers, STARTER, SERVICE)})
+    public = {name: _public(path) for name, path in cast.keys.items()}
+    text = _text(product, approvers, public)
+    if not cast.approvers.exists() or cast.approvers.read_text("utf-8") != text:
+        _write(cast.approvers, text.encode())
     return cast
 
 
-def _make_key(path: Path) -> str:
-    key = Ed25519PrivateKey.generate()
-    _write(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return base64.b64encode(key.public_key().public_bytes_raw()).decode()
+def must_have_approvers(product: Product) -> None:
+    """Raises TooManyApproversError."""
+    _approvers(product)
+
+
+def _text(product: Product, approvers: tuple[str, ...], keys: dict[str, str]) -> str:
+    templates = Environment(
+        loader=PackageLoader("stationmaster.deployments", "sandbox"), undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - YAML, and every word in it is ours or a name that the product's file checked
+        trim_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    return templates.get_template("approvers.yaml.j2").render(
+        employer=product.product.replace("-", " ").title(), domain=f"{product.product}.example", names=_NAMES,
+        approvers=approvers, roles=_roles(product), keys=keys,
+    )  # fmt: skip
+
+
+def _roles(product: Product) -> list[str]:
+    return sorted({*product.quorum("manual"), *product.quorum("hotfix")})
+
+
+def _approvers(product: Product) -> tuple[str, ...]:
+    """Nobody counts for two roles, so each role needs people of its own."""
+    wanted = max(sum(product.quorum(kind).values()) for kind in ("manual", "hotfix"))
+    if wanted > len(APPROVERS):
+        raise TooManyApproversError(
+            f"approvals ask for {wanted} people, and a sandbox has {len(APPROVERS)}", file="stationmaster.yaml",
+            hint=f"ask for {len(APPROVERS)} at most on the branch that you try",
+        )  # fmt: skip
+    return APPROVERS[: max(wanted, _FEWEST)]
+
+
+def _public(path: Path) -> str:
+    """The public half of the key at `path`, made unless it is there."""
+    if not path.exists():
+        made = Ed25519PrivateKey.generate()
+        _write(path, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    return base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
 
 
 def _write(path: Path, content: bytes) -> None:

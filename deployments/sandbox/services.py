@@ -1,7 +1,6 @@
-"""The sandbox's own small services as the supervisor's units: the Slack-shaped receiver and the traffic."""
+"""The sandbox's own small services as the supervisor's units; the Slack-shaped receiver is one."""
 
 import contextlib
-import json
 import os
 import secrets
 import socket
@@ -13,14 +12,13 @@ from pathlib import Path
 import httpx
 
 from stationmaster.blocks.supervisor import Supervisor, Unit
+from stationmaster.deployments import wanted
 from stationmaster.deployments.descriptor import Descriptor
-from stationmaster.deployments.sandbox.traffic_log import TrafficLog
-from stationmaster.deployments.sandbox.traffic_plan import traffic_plan
 from stationmaster.domain.errors import OutsideError
 
 _START = 20.0  # seconds
-_FLOWING = 50  # answers a second from which traffic counts as flowing
-CHAT, TRAFFIC = "messages", "traffic"
+CHAT = "messages"
+_TOKEN = "SLACK_TOKEN"  # noqa: S105 - the variable's name
 
 
 class ServiceDidNotStartError(OutsideError):
@@ -30,34 +28,29 @@ class ServiceDidNotStartError(OutsideError):
 
 
 def start_chat(stack: Descriptor, supervisor: Supervisor) -> tuple[str, str]:
-    """The address of the page with the messages, and the token that posts them."""
-    run, token = Path(stack.run), secrets.token_urlsafe(24)
+    """The address of the page with the messages, and the token that posts them; as they were, if it ran before."""
+    run = Path(stack.run)
+    unit = _chat_before(run) or _chat(run)
+    supervisor.ensure(unit)
+    url = f"http://127.0.0.1:{unit.argv[unit.argv.index('--port') + 1]}"
+    wait_for(lambda: httpx.get(url, timeout=1).is_success, CHAT, stack)
+    return url, unit.env[_TOKEN]
+
+
+def _chat_before(run: Path) -> Unit | None:
+    return next((unit for unit in wanted.read(run) if unit.name == CHAT), None)
+
+
+def _chat(run: Path) -> Unit:
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     arguments = ("--port", str(port), "--data", str(run / "messages.jsonl"))
-    supervisor.ensure(_unit(run, CHAT, "slack", arguments, {"SLACK_TOKEN": token}))
-    url = f"http://127.0.0.1:{port}"
-    _wait(lambda: httpx.get(url, timeout=1).is_success, CHAT, stack)
-    return url, token
+    return service(run, CHAT, "slack", arguments, {_TOKEN: secrets.token_urlsafe(24)})
 
 
-def start_traffic(stack: Descriptor, supervisor: Supervisor, password: str) -> TrafficLog:
-    """Requests of every tenant at its rate, until the sandbox ends; returns when they are answered."""
-    run = Path(stack.run)
-    plan = run / "traffic.json"
-    plan.write_text(json.dumps(traffic_plan(password)))
-    plan.chmod(0o600)
-    log = TrafficLog(run / "traffic.jsonl")
-    front = str(stack.front).removeprefix("http://")
-    supervisor.ensure(
-        _unit(run, TRAFFIC, "traffic", ("--front", front, "--plan", str(plan), "--out", str(log.path)), {})
-    )
-    _wait(lambda: log.rate() > _FLOWING, TRAFFIC, stack)
-    return log
-
-
-def _unit(run: Path, name: str, module: str, arguments: tuple[str, ...], env: dict[str, str]) -> Unit:
+def service(run: Path, name: str, module: str, arguments: tuple[str, ...], env: dict[str, str]) -> Unit:
+    """The unit that runs a module of the sandbox, with nothing of the person's shell in it."""
     return Unit(
         name=name,
         argv=(sys.executable, "-m", f"stationmaster.deployments.sandbox.{module}", *arguments),
@@ -66,7 +59,12 @@ def _unit(run: Path, name: str, module: str, arguments: tuple[str, ...], env: di
     )
 
 
-def _wait(ready: Callable[[], bool], name: str, stack: Descriptor) -> None:
+def wait_for(ready: Callable[[], bool], name: str, stack: Descriptor) -> None:
+    """Return when it is ready.
+
+    Raises:
+        ServiceDidNotStartError: it is not in time.
+    """
     deadline = time.monotonic() + _START
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):

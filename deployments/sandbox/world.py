@@ -1,80 +1,93 @@
-"""The sandbox's product in a running stack: Orderdesk's repository, databases, people, proxy, chat and traffic.
+"""A product in a running stack: its databases, people, proxy and chat, and its blocks under its name.
 
-It installs the version before the demo's first release and says so in the ledger (`adopted`); releases are not made
-here (`demo.py`).
+Every step converges: a sandbox that is there is left alone, one that is half there is completed. Nothing of the product
+is installed here; a release does that.
 """
 
-import secrets
-import shutil
-import threading
+import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
 
-from stationmaster.blocks import haproxy
+from stationmaster.blocks import haproxy, toolbox
 from stationmaster.blocks.artifact_store import DirectoryStore
 from stationmaster.blocks.chat import SlackChat
-from stationmaster.blocks.database import ProductDatabase, Revisions
+from stationmaster.blocks.database import ProductDatabase
 from stationmaster.blocks.deploy_target import SandboxTarget
 from stationmaster.blocks.flag_store import FileFlags
 from stationmaster.blocks.home import home
 from stationmaster.blocks.instances import Instance
-from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.metrics import HAProxyMetrics
-from stationmaster.blocks.serving import start_instance
 from stationmaster.blocks.settings import LedgerDatabase, ProductSecrets
 from stationmaster.blocks.signer import FileSigner
 from stationmaster.blocks.source import GitRepository, mirror_of
 from stationmaster.blocks.supervisor import Supervisor
 from stationmaster.blocks.tenant_directory import YamlDirectory
 from stationmaster.blocks.toolbox import Toolbox, assemble
-from stationmaster.deployments import postgres, reception
-from stationmaster.deployments.descriptor import Descriptor
-from stationmaster.deployments.sandbox import orderdesk, proxy
-from stationmaster.deployments.sandbox.people import SERVICE, STARTER, Cast, make_people
+from stationmaster.deployments import descriptor, postgres, reception
+from stationmaster.deployments.descriptor import Descriptor, NoStackError
+from stationmaster.deployments.sandbox import proxy
+from stationmaster.deployments.sandbox.people import SERVICE, Cast, make_people
+from stationmaster.deployments.sandbox.repository import Repository
 from stationmaster.deployments.sandbox.services import start_chat
 from stationmaster.deployments.stack import Say
-from stationmaster.domain.artifact import Artifact, Cut
-from stationmaster.domain.entries import Draft
-from stationmaster.domain.request import ReleaseRequest
-from stationmaster.domain.tenants import SHARED
-from stationmaster.tasks.build import build
-from stationmaster.tasks.cut import cut
+from stationmaster.domain.errors import InputError
+from stationmaster.domain.tenants import STAGE
 
-PRODUCT = "orderdesk"
-BASELINE = "v1.1.0"
-_TENANTS = Path(__file__).parent / "tenants.yaml"
+_LONGEST_DATABASE = 63  # bytes that PostgreSQL keeps of a name
+
+
+class OtherSandboxError(InputError):
+    """The home folder has a sandbox of another product, or this product from elsewhere."""
+
+    code = "other_sandbox"
 
 
 @dataclass(frozen=True)
 class World:
-    """What a demo needs of the sandbox."""
+    """A sandbox and everything that a release in it uses."""
 
     descriptor: Descriptor
-    tools: dict[str, BaseModel]
     toolbox: Toolbox
     people: Cast
 
 
-def build_world(stack: Descriptor, say: Say) -> World:
-    """The sandbox's parts, running; the version before installed for every tenant; no traffic yet."""
-    run = Path(stack.run)
-    stack.model_copy(update={"product": PRODUCT}).save()  # a demo killed from here on is replaced by the next
-    orderdesk.create(run / PRODUCT)
-    shutil.copy(_TENANTS, run / "tenants.yaml")
-    people = make_people(run / "people")
-    instances = ["stage", SHARED, *_dedicated(run)]
-    for name in ("scratch", *(_database(instance) for instance in instances)):
+def must_be_free(product: str, folder: Path | None = None) -> None:
+    """Return if this home folder may have a sandbox of the product, from `folder` when that is given. Asked before
+    anything is started.
+
+    Raises:
+        OtherSandboxError: it has another product's, or the product's blocks lead to another repository.
+    """
+    beside = "`export STATIONMASTER_HOME=~/second` makes room for one beside it"
+    found = _known()
+    if found is not None and found.product not in (None, product):
+        raise OtherSandboxError(
+            f"here is the sandbox of {found.product} already", hint=f"`stationmaster down --delete` ends it; {beside}"
+        )
+    source = _before("source", product)
+    if folder is not None and isinstance(source, GitRepository) and source.url != str(folder):
+        raise OtherSandboxError(
+            f"product {product!r} is known here from {source.url}, not from {folder}",
+            hint=f"`stationmaster down --delete` ends the sandbox of that one; {beside}",
+        )
+
+
+def build_world(stack: Descriptor, repository: Repository, say: Say) -> World:
+    """The sandbox of a product of which `must_be_free` said that it may be here. It installs nothing."""
+    run, supervisor = Path(stack.run), Supervisor(socket=stack.supervisor)
+    claimed = stack.model_copy(update={"product": repository.name})
+    claimed.save()  # one that is killed from here on is completed, or replaced, by the next
+    people = make_people(run / "people", repository.product)
+    for name in ("scratch", *(_database(repository.name, instance) for instance in repository.instances)):
         postgres.create_database(run, name)
-    supervisor = Supervisor(socket=stack.supervisor)
-    supervisor.ensure(proxy.prepare(run, instances))
+    supervisor.ensure(proxy.prepare(run, repository.instances, repository.product.service.health))
     messages, token = start_chat(stack, supervisor)
-    tools = _tools(stack, people, instances, messages, token)
-    found = stack.model_copy(
+    tools = _tools(stack, repository, people, messages, token)
+    _publish_flags(repository, FileFlags(path=_flags(run)))
+    found = claimed.model_copy(
         update={
-            "product": PRODUCT,
             "front": f"http://127.0.0.1:{supervisor.ping().front_port}",
             "messages": messages,
             "public_keys": str(people.approvers),
@@ -83,45 +96,15 @@ def build_world(stack: Descriptor, say: Say) -> World:
     found.save()
     from stationmaster.deployments.registration import register_tools  # noqa: PLC0415 - imports prefect
 
-    register_tools(PRODUCT, tools)
-    found = reception.open_for(found, supervisor, say)
-    world = World(found, tools, assemble(dict(tools)), people)
-    say(f"installing Orderdesk {BASELINE.removeprefix('v')} for every tenant")
-    _install(world)
-    return world
+    register_tools(repository.name, tools)
+    if stack.product is None:  # else `up` opened it
+        found = reception.open_for(found, supervisor, say)
+    return World(found, assemble(dict(tools)), people)
 
 
-def _install(world: World) -> None:
-    """The version before, brought to every tenant built as a release builds, without its gates."""
-    tools, release = world.toolbox, "baseline"
-    lease = tools.ledger.take_lease(release, "sandbox", datetime.now(UTC), seconds=600)
-    request = ReleaseRequest(id=release, product=PRODUCT, ref=BASELINE, starter=STARTER)
-    leg = Leg(tools, request, lease, threading.Event())
-    this = cut.fn(leg)
-    artifact = build.fn(leg, this)
-    tools.flags.publish(tools.source.read(this.commit.commit, str(this.product.flags)), str(this.product.flags))
-    database, export = this.product.database, leg.export("migrations", this.commit.commit)
-    assert database is not None  # noqa: S101 - Orderdesk has one
-    revisions = Revisions(database, export, leg.folder("migrations"))
-    for instance in tools.target.instances:
-        tools.database.expand(instance, revisions)
-        colour = start_instance(leg, this.product.service, artifact.digest, instance)
-        tenants = [t.id for t in tools.tenants.read().tenants if t.instance == instance]
-        tools.target.shift(tuple(tenants or [this.product.stage_tenant]), instance, colour, fence=leg.fence)
-        for tenant in tenants:
-            _adopt(leg, this, artifact, tenant)
-    tools.ledger.give_back(lease)
-
-
-def _adopt(leg: Leg, this: Cut, artifact: Artifact, tenant: str) -> None:
-    fact = {"version": this.commit.version, "digest": artifact.digest, "commit": this.commit.commit}
-    draft = Draft(release=leg.release, step="adopted", subject=tenant, inputs={"digest": artifact.digest}, fact=fact)
-    leg.tools.ledger.append(draft, leg.tools.now())
-
-
-def _tools(stack: Descriptor, people: Cast, instances: list[str], messages: str, token: str) -> dict[str, BaseModel]:
-    run, probe = Path(stack.run), secrets.token_urlsafe(18)
-    url = str(run / PRODUCT)
+def _tools(stack: Descriptor, repository: Repository, people: Cast, messages: str, token: str) -> dict[str, BaseModel]:
+    run, name, instances = Path(stack.run), repository.name, repository.instances
+    url = str(repository.folder)
     return {
         "source": GitRepository(url=url, mirror=mirror_of(url, home())),
         "ledger": LedgerDatabase(url=SecretStr(postgres.url(run, "ledger", "postgresql+psycopg"))),
@@ -130,32 +113,69 @@ def _tools(stack: Descriptor, people: Cast, instances: list[str], messages: str,
             supervisor=stack.supervisor,
             stats=str(run / haproxy.STATS),
             run_dir=stack.run,
-            instances={name: Instance(environment="stage" if name == "stage" else "production") for name in instances},
+            instances={one: Instance(environment="stage" if one == STAGE else "production") for one in instances},
         ),
         "database": ProductDatabase(
-            databases={name: SecretStr(postgres.url(run, _database(name))) for name in instances},
+            databases={one: SecretStr(postgres.url(run, _database(name, one))) for one in instances},
             scratch=SecretStr(postgres.url(run, "scratch")),
         ),
         "metrics": HAProxyMetrics(stats=str(run / haproxy.STATS)),
         "chat": SlackChat(base_url=f"{messages}/api/", token=SecretStr(token), channel="releases"),
         "signer": FileSigner(key=SecretStr(people.keys[SERVICE].read_text()), approvers=str(people.approvers)),
-        "tenants": YamlDirectory(path=str(run / "tenants.yaml")),
-        "flags": FileFlags(path=str(run / "flags.json")),
+        "tenants": YamlDirectory(path=str(repository.tenants)),
+        "flags": FileFlags(path=_flags(run)),
         "secrets": ProductSecrets(
-            environment={
-                "FLAGS_FILE": SecretStr(str(run / "flags.json")),
-                "ORDERDESK_SECRET": SecretStr(secrets.token_urlsafe(32)),
-                "ORDERDESK_PROBE_PASSWORD": SecretStr(probe),
-            },
-            journeys={"PROBE_PASSWORD": SecretStr(probe)},
+            environment={"FLAGS_FILE": SecretStr(_flags(run)), **repository.environment},
+            journeys=repository.journey_secrets,
         ),
     }
 
 
-def _dedicated(run: Path) -> list[str]:
-    directory = YamlDirectory(path=str(run / "tenants.yaml")).read()
-    return sorted(tenant.id for tenant in directory.tenants if tenant.hosting == "dedicated")
+def _publish_flags(repository: Repository, flags: FileFlags) -> None:
+    """A first release proves the product in stage before it publishes flags, and instances read them when they start;
+    those that a release published stay.
+    """
+    file = repository.product.flags
+    if file and not Path(flags.path).exists():
+        flags.publish(repository.committed(file), file)
 
 
-def _database(instance: str) -> str:
-    return f"{PRODUCT}_{instance}".replace("-", "_")
+def kept_environment(product: str) -> dict[str, SecretStr]:
+    """The environment that was given when the product's sandbox was last brought up; empty when there was none."""
+    given = _before("secrets", product)
+    return (
+        {}
+        if not isinstance(given, ProductSecrets)
+        else {name: value for name, value in given.environment.items() if name != "FLAGS_FILE"}
+    )
+
+
+def _known() -> Descriptor | None:
+    """The stack that was brought up here last, if its data is still there."""
+    try:
+        found = descriptor.load()
+    except NoStackError:
+        return None
+    return found if Path(found.run).is_dir() else None
+
+
+def _before(kind: str, product: str) -> BaseModel | None:
+    """The product's block as it was registered here last."""
+    try:
+        block: BaseModel = toolbox.recall(kind, product)
+    except toolbox.BlockMissingError:
+        return None
+    return block
+
+
+def _flags(run: Path) -> str:
+    return str(run / "flags.json")
+
+
+def _database(product: str, instance: str) -> str:
+    """A name of its own, also where PostgreSQL would cut two long ones to the same."""
+    name = f"{product}_{instance}".replace("-", "_")
+    if len(name) <= _LONGEST_DATABASE:
+        return name
+    mark = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{name[: _LONGEST_DATABASE - len(mark) - 1]}_{mark}"

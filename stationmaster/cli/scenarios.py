@@ -7,10 +7,11 @@ from stationmaster.cli.approve import approve
 from stationmaster.cli.output import answer, bold, dim, quiet, say
 from stationmaster.cli.starting import submit
 from stationmaster.deployments.sandbox import demo as story
+from stationmaster.deployments.sandbox.orderdesk import PRODUCT
 from stationmaster.deployments.sandbox.people import STARTER
 from stationmaster.deployments.sandbox.report import report
 from stationmaster.deployments.sandbox.traffic_log import TrafficLog
-from stationmaster.deployments.sandbox.world import PRODUCT, World
+from stationmaster.deployments.sandbox.world import World
 from stationmaster.domain.errors import Exit
 
 
