@@ -58,6 +58,23 @@ def runs_under_way() -> list[Asked]:
     return _read(filters.FlowRunFilter(state=kinds, expected_start_time=since))
 
 
+def train_runs() -> dict[str, FlowRun]:
+    """Per deployment of a train the newest run that has begun and not ended, or died lately."""
+    kinds = filters.FlowRunFilterState(
+        type=filters.FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING, StateType.CRASHED])
+    )
+    with connected() as client:
+        found = client.read_flow_runs(
+            flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=["train"])),
+            flow_run_filter=filters.FlowRunFilter(state=kinds),
+            sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+            limit=_MOST,
+        )
+    since = datetime.now(UTC) - _RECENT
+    recent = [run for run in found if run.state and run.state.timestamp > since]
+    return {str(run.deployment_id): seen for run in reversed(recent) if (seen := _seen(run))}
+
+
 def reschedule(run: FlowRun, name: str, message: str) -> bool:
     """Have a worker start the run now. False when it is not in the state any more in which it was seen, or when the
     server refuses; nothing is forced.
@@ -85,23 +102,25 @@ def _read(wanted: filters.FlowRunFilter) -> list[Asked]:
 def _asked(run: PrefectRun) -> Asked | None:
     """None for one that somebody created with parameters that make no request."""
     request = run.parameters.get("request")
-    if not isinstance(request, dict) or run.state is None or run.created is None:
+    if not isinstance(request, dict) or run.created is None:
         return None
     flow: Flow = "rollback" if "release" in request else "release"
     if "id" not in request and flow == "release":
         return None
+    seen = _seen(run)
+    return Asked(flow, request, run.created, seen) if seen else None
+
+
+def _seen(run: PrefectRun) -> FlowRun | None:
     state = run.state
-    return Asked(
-        flow,
-        request,
-        run.created,
-        FlowRun(
-            id=str(run.id),
-            kind=state.type.value,
-            name=state.name or "",
-            since=state.timestamp,
-            due=state.state_details.scheduled_time,
-            starts=run.run_count,
-            state=str(state.id),
-        ),
+    if state is None:
+        return None
+    return FlowRun(
+        id=str(run.id),
+        kind=state.type.value,
+        name=state.name or "",
+        since=state.timestamp,
+        due=state.state_details.scheduled_time,
+        starts=run.run_count,
+        state=str(state.id),
     )

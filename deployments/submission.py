@@ -9,7 +9,15 @@ from uuid import UUID
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound
 
-from stationmaster.deployments.flow_runs import RELEASE, ROLLBACK, connected, reschedule, runs_of, runs_under_way
+from stationmaster.deployments.flow_runs import (
+    RELEASE,
+    ROLLBACK,
+    connected,
+    reschedule,
+    runs_of,
+    runs_under_way,
+    train_runs,
+)
 from stationmaster.domain.errors import OutsideError
 from stationmaster.domain.flow_runs import Asked, FlowRun, Worker, condition, newest
 from stationmaster.domain.request import ReleaseRequest, RollbackRequest
@@ -100,6 +108,10 @@ class PrefectRuns:
         """The flow runs of these releases, and those of any other that have not ended or died lately."""
         found = {one.run.id: one for one in (*runs_of(releases), *runs_under_way())}
         return list(found.values())
+
+    def trains(self) -> dict[str, FlowRun]:
+        """As `train_runs`."""
+        return train_runs()
 
     def again(self, run: FlowRun, name: str, message: str) -> bool:
         """As `reschedule`."""

@@ -18,7 +18,7 @@ from stationmaster.domain.entries import Draft
 from stationmaster.domain.errors import StationmasterError
 from stationmaster.domain.flow_runs import Asked, FlowRun, Worker, newest
 from stationmaster.domain.request import ReleaseRequest, RollbackRequest
-from stationmaster.domain.watchdog import Decision, Seen, decide
+from stationmaster.domain.watchdog import Decision, Seen, decide, of_train
 from stationmaster.ledger.leases import LeaseHeldError
 from stationmaster.ledger.store import Ledger
 
@@ -39,6 +39,9 @@ class Runs(Protocol):
 
     def of(self, releases: Iterable[str]) -> list[Asked]:
         """The flow runs of these releases, and those of any other that have not ended or died lately."""
+
+    def trains(self) -> Mapping[str, FlowRun]:
+        """Per deployment of a train the newest run that has begun and not ended, or died lately."""
 
     def again(self, run: FlowRun, name: str, message: str) -> bool:
         """Have a worker start it now; False when it changed meanwhile."""
@@ -86,6 +89,20 @@ class Watchdog:
             else:
                 yield from self._trouble(place.name, "")
                 yield from self._round(books, place)
+        yield from self._trains()
+
+    def _trains(self) -> Iterator[Done]:
+        """Those that are not cut yet, so that no ledger knows them."""
+        try:
+            found = self.runs.trains()
+        except Exception:  # noqa: BLE001 - Prefect is away, as `_round` says
+            return
+        for run in found.values():
+            decision = of_train(run, self.now())
+            if decision.do == "restart" and self.runs.again(run, _STATES["restart"], decision.why):
+                yield Done(self.now(), f"train run {run.id}", _DID["restart"], decision.why)
+            if decision.loud:
+                yield from self._trouble(f"train run {run.id}", decision.why, "left")
 
     def _round(self, books: OpenReleases, place: Place) -> Iterator[Done]:
         known = {release for release, memory in books.known.items() if memory.entries}

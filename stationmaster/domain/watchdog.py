@@ -22,6 +22,7 @@ from stationmaster.domain.waiting import look_again
 
 _UNWATCHED = timedelta(seconds=60)
 _LATE = timedelta(minutes=1)  # by which a wait is over before we believe that its own alarm did not ring
+_OF_A_TRAIN = timedelta(minutes=10)  # in which a run of a train, which waits without a process, does all that it does
 _ORDERED = timedelta(seconds=10)  # in which whoever ordered a rollback begins it
 
 
@@ -70,6 +71,18 @@ class Decision:
 def decide(seen: Seen) -> Decision:
     """The first rule that has an answer has the say."""
     return next(found for rule in _RULES if (found := rule(seen)))
+
+
+def of_train(run: FlowRun, at: datetime) -> Decision:
+    """What is done about a run of a train, which no ledger knows until the train is cut: started again, it serves the
+    same train.
+    """
+    found = condition(run, Worker(), run.since + _OF_A_TRAIN, at)
+    if found != "dead":
+        return Decision("leave", f"its flow run is {found}")
+    if run.starts >= ENOUGH:
+        return Decision("leave", f"it was begun {run.starts} times and died: it is left to a person", loud=True)
+    return Decision("restart", f"its flow run is {run.kind} and nobody works on it")
 
 
 def _nobody_is_needed(seen: Seen) -> Decision | None:

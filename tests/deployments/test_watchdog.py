@@ -47,6 +47,7 @@ class FakeRuns:
     begun: list[ReleaseRequest | RollbackRequest] = field(default_factory=list)
     set_to: list[tuple[str, str]] = field(default_factory=list)  # name and message
     away: bool = False
+    train: FlowRun | None = None
 
     def of(self, releases: Iterable[str]) -> list[Asked]:
         if self.away:
@@ -54,7 +55,14 @@ class FakeRuns:
         assert not set(releases) & {"install", "freeze"}
         return self.found
 
+    def trains(self) -> dict[str, FlowRun]:
+        return {"shop": self.train} if self.train else {}
+
     def again(self, run: FlowRun, name: str, message: str) -> bool:
+        if run == self.train:
+            self.train = replace(run, kind="SCHEDULED", starts=run.starts + 1, due=self.now())
+            self.set_to.append((name, message))
+            return True
         if run not in [one.run for one in self.found]:
             return False
         self.set_to.append((name, message))
@@ -117,6 +125,23 @@ def test_a_run_that_crashed_is_started_again_when_the_second_report_is_through_a
     assert den.did(1) == [("r1", "started again")]
     assert den.did() == den.did(9999) == []  # no worker comes: setting it again does not help
     assert [name for name, _ in den.runs.set_to] == ["AwaitingRetry"]
+
+
+def test_a_train_that_crashed_before_it_was_cut_is_started_again_and_not_for_ever(den: Den) -> None:
+    den.runs.train = FlowRun("9", "CRASHED", "Crashed", den.clock.now(), starts=1)
+    assert den.did(29) == []
+    assert den.did(1) == [("train run 9", "started again")]
+    assert den.runs.set_to == [("AwaitingRetry", "its flow run is CRASHED and nobody works on it")]
+    assert den.did(60) == []
+    den.runs.train = FlowRun("9", "CRASHED", "Crashed", den.clock.now(), starts=5)
+    assert den.did(31) == [("train run 9", "left")]
+    assert den.did(31) == []
+
+
+def test_a_train_that_is_under_way_is_left(den: Den) -> None:
+    den.runs.train = FlowRun("9", "RUNNING", "Running", den.clock.now(), starts=1)
+    assert den.did(600) == []
+    assert den.did(60) == [("train run 9", "started again")]
 
 
 def test_when_the_worker_died_too_the_process_tells(den: Den) -> None:

@@ -10,7 +10,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, StateDetails, StateType
 
-from stationmaster.deployments.flow_runs import reschedule, runs_of, runs_under_way
+from stationmaster.deployments.flow_runs import reschedule, runs_of, runs_under_way, train_runs
 from stationmaster.deployments.submission import (
     NotRegisteredError,
     PrefectRuns,
@@ -169,3 +169,19 @@ def test_the_watchdog_sees_runs_that_the_ledger_does_not_know_and_begins_rollbac
 def test_a_deployment_that_is_not_there_is_named(begun: tuple[ReleaseRequest, UUID]) -> None:
     with pytest.raises(NotRegisteredError, match="no deployment release/elsewhere"):
         create("release/elsewhere", begun[0])
+
+
+def test_a_train_that_crashed_is_found_and_started_again_and_one_that_waits_is_not_looked_at() -> None:
+    with get_client(sync_client=True) as client:
+        made = client.create_flow(flow(lambda request: request, name="train"))  # type: ignore[call-overload] # as above
+        deployment = client.create_deployment(flow_id=made, name=f"shop-{uuid4().hex[:8]}", entrypoint="x.y")
+        run = client.create_flow_run_from_deployment(deployment, parameters={"request": {"product": "shop"}})
+        try:
+            assert str(deployment) not in train_runs()
+            put(run.id, "CRASHED", "Crashed")
+            found = train_runs()[str(deployment)]
+            assert (found.id, found.kind) == (str(run.id), "CRASHED")
+            assert reschedule(found, "AwaitingRetry", "it died")
+            assert str(deployment) not in train_runs()
+        finally:
+            client.delete_deployment(deployment)
