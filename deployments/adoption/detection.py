@@ -63,7 +63,8 @@ class Remote:
 
 @dataclass(frozen=True)
 class Found:
-    """What was found of a product. `declared`: its files say what pip installs for it.
+    """What was found of a product. `declared`: its files say what pip installs for it. `requires`: they say that it
+    needs something of others.
 
     `builds`: pip makes a package of it for certain. Without a build system setuptools looks for one, and gives up
     where several folders lie in the root; what lies there is found without being installed.
@@ -77,6 +78,8 @@ class Found:
     tests_package: bool
     lock: str | None
     declared: bool
+    requires: bool
+    fragments: bool
     builds: bool
     python: str
     branch: str | None
@@ -117,6 +120,8 @@ def look(folder: Path) -> Found:
         builds=(folder / "setup.py").is_file()
         or "build-system" in project
         or ("project" in project and (folder / "src").is_dir()),
+        requires=declares_dependencies(folder),
+        fragments=any((folder / "changes").glob("*.md")),
         declared=(folder / "setup.py").is_file() or "project" in project or "build-system" in project,
         python=_python(folder, project),
         branch=_branch(folder),

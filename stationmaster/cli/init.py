@@ -27,7 +27,7 @@ def init(
     found = look(folder)
     choice: Choice = ci or found.ci or "none"
     done = write(folder, files(found, choice))
-    steps = _next(found, choice, done)
+    steps = _next(folder, found, choice, done)
     value = {
         "product": found.name, "ci": choice, "written": list(done.written), "kept": list(done.kept),
         "todo": [{"file": one.file, "line": one.line, "what": one.what} for one in done.todo], "next": steps,
@@ -52,7 +52,7 @@ def _place(one: Todo) -> str:
     return f"{one.file}:{one.line}"
 
 
-def _next(found: Found, choice: Choice, done: Written) -> list[str]:
+def _next(folder: Path, found: Found, choice: Choice, done: Written) -> list[str]:
     steps = ["complete the lines marked TODO, then `stationmaster doctor .`"] if done.todo else []
     if choice == "none" and not found.ci:
         steps.append("no remote says which CI it has: `stationmaster init --ci github`, or gitlab")
@@ -61,4 +61,9 @@ def _next(found: Found, choice: Choice, done: Written) -> list[str]:
         steps.append(f"let the main branch require the check `{GATE}`")
     if choice in ("gitlab", "both"):
         steps.append("let merge requests require a passed pipeline, and nobody push to the main branch")
-    return [*steps, "`stationmaster up`, and fill in the product's blocks in the UI it names"]
+    if not found.fragments:
+        steps.append(
+            "say in changes/first.md what the first release brings: `kind: added` between two ---, then a text"
+        )
+    steps.append("commit all of it")
+    return [*steps, f"`stationmaster up {folder}` makes a sandbox of it here, for its first release"]

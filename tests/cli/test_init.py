@@ -332,6 +332,49 @@ def test_what_cannot_be_found_is_left_to_a_person(tmp_path: Path, capsys: pytest
         assert what in (tmp_path / "Übung #1" / file).read_text("utf-8").splitlines()[line - 1]
 
 
+PYPROJECT = '[project]\nname = "shop"\nversion = "1"\n'
+
+
+@pytest.mark.parametrize(
+    ("contents", "left"),
+    [
+        ({"pyproject.toml": PYPROJECT}, []),
+        ({"README": ""}, []),
+        ({"pyproject.toml": PYPROJECT + 'dependencies = ["httpx"]\n'}, ["a lock file"]),
+        ({"pyproject.toml": PYPROJECT + 'dependencies = ["httpx"]\n', "poetry.lock": ""}, ["install what poetry.lock"]),
+        ({"Pipfile": "[packages]\nhttpx = '*'\n"}, ["install what is to be audited"]),
+        (ALEMBIC, ["install what is to be audited"]),
+    ],
+)
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_a_lock_file_is_left_to_do_only_where_there_is_something_to_lock(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], contents: dict[str, str], left: list[str], ci: str
+) -> None:
+    made = repository(tmp_path / "shop", contents)
+    _, told = typed(capsys, made.path, ci=ci)
+    words = ("lock file", "install what p", "to be audited")
+    found = [one["what"] for one in told["todo"] if any(word in one["what"] for word in words)]
+    assert [what[: len(wanted)] for what, wanted in zip(found, left, strict=True)] == left
+
+
+def test_a_test_runner_of_python_itself_needs_no_installation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tests = {"tests/test_a.py": "import unittest\n"}
+    _, told = typed(capsys, repository(tmp_path / "plain", tests).path)
+    assert not any("what the tests need" in one["what"] for one in told["todo"])
+    _, told = typed(capsys, repository(tmp_path / "more", tests | {"requirements.txt": "httpx==1\n"}).path)
+    assert any("what the tests need" in one["what"] for one in told["todo"])
+
+
+def test_a_first_fragment_is_asked_for_where_there_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, told = typed(capsys, repository(tmp_path / "shop", {"README": ""}).path)
+    assert "changes/first.md" in " ".join(told["next"])
+    _, told = typed(capsys, repository(tmp_path / "more", {"changes/first.md": "---\nkind: added\n---\nIt.\n"}).path)
+    assert "changes/" not in " ".join(told["next"])
+    assert f"stationmaster up {tmp_path / 'more'}" in told["next"][-1]
+
+
 @pytest.mark.parametrize("name", ["2048", "null", "1e3"])
 def test_names_that_yaml_takes_for_something_else_stay_text(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
