@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.waivers import Met, met, put_on_record
-from stationmaster.domain.calendar import Window, all_of
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import WaitingError
@@ -16,6 +15,7 @@ from stationmaster.domain.freeze import Environment, Freeze, closing, closing_to
 from stationmaster.domain.skipping import skipped_tenants
 from stationmaster.domain.tenants import Tenant
 from stationmaster.domain.waiver import KIND, NEEDED
+from stationmaster.domain.window import Window, all_of
 
 _SKIPPED = Window(open=False, reason="it was left out since the release was planned")
 _UNKNOWN = Window(open=False, reason="the tenant directory does not know it any more")

@@ -12,13 +12,13 @@ from stationmaster.blocks.source import GitRepository
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.artifact import Commit
 from stationmaster.domain.boarding import Boarding, Merged, board
-from stationmaster.domain.calendar import Window, all_of
 from stationmaster.domain.documents import read
 from stationmaster.domain.errors import InputError
 from stationmaster.domain.freeze import FREEZES, closing, in_force
 from stationmaster.domain.hotfix import MergeBack
 from stationmaster.domain.product import Product
 from stationmaster.domain.train import Train, cut_off_of, next_departure, train_id
+from stationmaster.domain.window import Window, all_of
 
 STARTER = "release-train"  # the service of approvers.yaml in whose name trains are started
 MAIN = "main"  # where stationmaster.yaml says which branch the trains are cut from

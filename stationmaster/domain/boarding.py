@@ -10,7 +10,6 @@ _OF_A_COMMIT = re.compile(r"^This reverts commit ([0-9a-f]{40,64})\b", re.MULTIL
 _OF_A_REQUEST = re.compile(r"^(?:Reverts (?:[\w.-]+/[\w.-]+)?#|This reverts merge request !)(\d+)\b", re.MULTILINE)
 
 
-
 def taken_back(message: str) -> frozenset[str]:
     """What a commit's message says it reverts: ids of commits, and `#NUMBER` for a pull or merge request."""
     return frozenset(_OF_A_COMMIT.findall(message)) | {f"#{number}" for number in _OF_A_REQUEST.findall(message)}

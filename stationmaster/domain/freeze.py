@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from stationmaster.domain.calendar import Window, all_of, window
+from stationmaster.domain.calendar import window
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.tenants import Tenant
 from stationmaster.domain.waiver import Gate
+from stationmaster.domain.window import Window, all_of
 
 Environment = Literal["production", "stage"]
 ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment)

@@ -16,8 +16,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 
 from stationmaster.domain import cadence
 from stationmaster.domain.cadence import Cadence
-from stationmaster.domain.calendar import Window
 from stationmaster.domain.duration import Seconds, instant
+from stationmaster.domain.window import Window
 from stationmaster.domain.zones import Zone, instant_of
 
 # Before this, local time, no train left whose file does not say `departs_from`. A Monday.

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stationmaster.domain.calendar import Window, all_of, window
+from stationmaster.domain.calendar import window
 from stationmaster.domain.tenants import Tenant
+from stationmaster.domain.window import Window, all_of
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from stationmaster.domain.calendar import Window, all_of
 from stationmaster.domain.documents import DocumentError, read
 from stationmaster.domain.hotfix import MergeBack
 from stationmaster.domain.train import (
@@ -27,6 +26,7 @@ from stationmaster.domain.train import (
     prefect_rrule,
     train_id,
 )
+from stationmaster.domain.window import Window, all_of
 
 TUESDAYS = "FREQ=WEEKLY;BYDAY=TU;BYHOUR=9"
 LEAVES = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)  # a Tuesday, nine o'clock in Berlin
