@@ -15,6 +15,7 @@ from stationmaster.domain.fragments import Fragment, read_fragments
 from stationmaster.domain.plan import Plan
 from stationmaster.domain.progress import Standing, standing
 from stationmaster.domain.rollback_notice import rollback_notice
+from stationmaster.domain.story import sentence
 from stationmaster.ledger.faults import LedgerUnreachableError
 from stationmaster.tasks import act
 
@@ -105,7 +106,18 @@ def _brief(leg: Leg, cut: Cut, artifact: Artifact, plan: Plan, now: Standing | N
     return brief(
         cut, artifact, plan,
         fragments=_fragments(leg, cut), approved_by=people, flags=flag_states(flags) if flags else None, standing=now,
+        passed=_passed(leg),
     )  # fmt: skip
+
+
+def _passed(leg: Leg) -> list[str]:
+    """What was frozen and is reached all the same, and whose waivers let it."""
+    ledger = leg.tools.ledger
+    entries = [entry for entry in ledger.entries(leg.release) if entry.step == "passed"]
+    given = [(entry, (ledger.personal(entry) or {}).get("who", [])) for entry in entries]
+    return [
+        f"{sentence(entry)}, given by {' and '.join(who) or 'people whose names were erased'}" for entry, who in given
+    ]
 
 
 def _fragments(leg: Leg, cut: Cut) -> tuple[Fragment, ...]:

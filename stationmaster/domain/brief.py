@@ -37,8 +37,10 @@ def brief(
     approved_by: Sequence[str] = (),
     flags: Mapping[str, str] | None = None,
     standing: Standing | None = None,
+    passed: Sequence[str] = (),
 ) -> Brief:
-    """The brief of a release as it stands; `standing` says how far it is, nothing of it when it is not given.
+    """The brief of a release as it stands; `standing` says how far it is, nothing of it when it is not given. `passed`
+    says of each place what was frozen there and by whose waivers it was reached.
 
     The same arguments give the same bytes, so that an update that changes nothing can be told.
     """
@@ -53,6 +55,7 @@ def brief(
             ),
             *sections(f"*Where it stands.* {escaped(now.said)}"),
             *_waves(cut, plan, now),
+            *_passed(passed),
             *_care(cut, fragments, approved_by, flags or {}),
             divider(),
             *_changes(cut, fragments),  # last: only this grows without bound, and what overflows goes to the thread
@@ -85,6 +88,11 @@ def _waves(cut: Cut, plan: Plan, standing: Standing) -> Iterator[Block]:
     if left_out:
         more = [f"• and {len(left_out) - _NAMED} more"] if len(left_out) > _NAMED else []
         yield from sections("\n".join(["*Not in this release*", *left_out[:_NAMED], *more]))
+
+
+def _passed(passed: Sequence[str]) -> Iterator[Block]:
+    if passed:
+        yield from sections("\n".join(["*Frozen, and passed by waiver*", *(f"• {escaped(one)}" for one in passed)]))
 
 
 def _spoken(seconds: int) -> str:

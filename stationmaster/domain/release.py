@@ -38,6 +38,7 @@ ANSWERS: dict[str, frozenset[str]] = {
     "confirmed": frozenset({"confirm_start"}),
     "approval": frozenset({"approval"}),
     "resumed": frozenset({"person"}),
+    "waived": frozenset({"window"}),
 }
 
 

@@ -50,6 +50,13 @@ def planned(pilots: int = 2) -> Plan:
     return plan(PRODUCT, Directory(tenants=(*tenants, *others)), {}, ARTIFACT.digest)
 
 
+def test_what_was_passed_by_waiver_is_told_and_nothing_is_said_where_nothing_was() -> None:
+    plain = brief(cut(), ARTIFACT, planned())
+    told = brief(cut(), ARTIFACT, planned(), passed=["at ring pilot: passes <it>, given by ben and rosa"])
+    assert "waiver" not in written(plain)
+    assert "*Frozen, and passed by waiver*\n• at ring pilot: passes &lt;it&gt;, given by ben and rosa" in written(told)
+
+
 def written(made: Brief) -> str:
     return "\n".join(_texts(made.blocks))
 
