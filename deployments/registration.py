@@ -27,7 +27,7 @@ from ruamel.yaml import YAML
 from stationmaster.blocks.chat import SlackChat
 from stationmaster.blocks.collection import BLOCKS
 from stationmaster.blocks.toolbox import TOOLS, remember
-from stationmaster.deployments.alerts import alert
+from stationmaster.deployments.alerts import SHARED, alert, tag_of
 from stationmaster.domain.train import Train, prefect_rrule
 
 TRAIN = "stationmaster.flows.train.train"
@@ -98,6 +98,8 @@ def _schedule(
     active = all(one.active for one in there if one.slug == SLUG)
     ours = [DeploymentScheduleCreate(schedule=rule, active=active, slug=SLUG)] if rule else []
     others = [_again(one) for one in there if one.slug != SLUG]
+    if product := request.get("product"):
+        row = {**row, "tags": [*(tag for tag in row["tags"] if tag != SHARED), tag_of(product)]}
     return _deploy(row, name, parameters={"request": request}, schedules=others + ours), active
 
 

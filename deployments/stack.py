@@ -158,6 +158,7 @@ def _server(stack: Descriptor) -> Unit:
             "PREFECT_API_DATABASE_CONNECTION_URL": database,
             "PREFECT_SERVER_API_AUTH_STRING": environment["PREFECT_API_AUTH_STRING"],
             "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+            "PREFECT_SERVER_EVENTS_RELATED_RESOURCE_CACHE_TTL": "PT1S",  # a run that is tagged has its tag at once
         },
     )
 

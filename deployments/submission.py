@@ -1,6 +1,7 @@
 """Hands releases to the Prefect server and asks how their flow runs ended. Imports prefect; its settings come first."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic, sleep
@@ -9,6 +10,7 @@ from uuid import UUID
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound
 
+from stationmaster.deployments.alerts import tag_of
 from stationmaster.deployments.flow_runs import (
     RELEASE,
     ROLLBACK,
@@ -69,6 +71,7 @@ def create(
             found.id,
             parameters={"request": request.model_dump(mode="json")},
             name=name,
+            tags=[tag_of(request.product)],  # beside the deployment's
             idempotency_key=idempotency_key,
         )
         return _submitted(client, run.id)
@@ -102,11 +105,21 @@ def go_on(request: ReleaseRequest, worker: Worker, heard: datetime, *, ended: bo
 
 
 class PrefectRuns:
-    """What the watchdog asks of Prefect."""
+    """What the watchdog asks of Prefect. It gives each run that it sees the tag of its product, which one that was
+    started in the UI lacks, so that an alert about it finds its channel.
+    """
+
+    def __init__(self) -> None:
+        self._tagged: set[str] = set()
 
     def of(self, releases: Iterable[str]) -> list[Asked]:
         """The flow runs of these releases, and those of any other that have not ended or died lately."""
         found = {one.run.id: one for one in (*runs_of(releases), *runs_under_way())}
+        for one in found.values():
+            if one.run.id not in self._tagged:
+                with suppress(Exception):  # a release goes on whatever becomes of its tag; it is tried again
+                    _tag(one)
+                    self._tagged.add(one.run.id)
         return list(found.values())
 
     def trains(self) -> dict[str, FlowRun]:
@@ -138,6 +151,14 @@ def ended(run: UUID) -> tuple[str, str] | None:
     if state is None or not (state.is_final() or (state.is_scheduled() and state.name in SHOWN)):
         return None
     return state.type.value, state.message or ""
+
+
+def _tag(asked: Asked) -> None:
+    run, tag = UUID(asked.run.id), tag_of(str(asked.request["product"]))
+    with connected() as client:
+        tags = client.read_flow_run(run).tags
+        if tag not in tags:
+            client.update_flow_run(run, tags=[*tags, tag])
 
 
 def _settled(release: str, changes: Callable[[FlowRun], bool]) -> FlowRun | None:

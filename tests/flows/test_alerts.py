@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from prefect import flow
@@ -14,9 +15,26 @@ from prefect.client.schemas.objects import State, StateType
 from pydantic import SecretStr
 
 from stationmaster.blocks.chat import SlackChat
-from stationmaster.deployments.alerts import TAG, alert
+from stationmaster.deployments.alerts import SHARED, TAG, alert, tag_of
+from stationmaster.deployments.flow_runs import RELEASE
+from stationmaster.deployments.submission import PrefectRuns
+from stationmaster.domain.request import ReleaseRequest
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("prefect_server")]
+
+
+@pytest.fixture(autouse=True)
+def alone() -> Iterator[None]:
+    """No automation of another test, and none for one."""
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
+    with get_client(sync_client=True) as client:
+        for one in client.read_automations():
+            client.delete_automation(one.id)
 
 
 @pytest.fixture
@@ -41,9 +59,9 @@ def channel() -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
     server.server_close()
 
 
-def crash(name: str) -> None:
+def crash(name: str, *tags: str) -> None:
     with get_client(sync_client=True) as client:
-        run = client.create_flow_run(flow(lambda: None, name="release"), name=name, tags=[TAG])  # type: ignore[call-overload] # a lambda will do
+        run = client.create_flow_run(flow(lambda: None, name="release"), name=name, tags=[TAG, *tags])  # type: ignore[call-overload] # a lambda will do
         client.set_flow_run_state(run.id, State[None](type=StateType.CRASHED, name="Crashed"), force=True)
 
 
@@ -70,3 +88,42 @@ def test_it_is_registered_once_and_a_crash_is_told_in_the_channel(
     authorised, message = told[0]
     assert (authorised, message["channel"]) == ("Bearer xoxb-1", "C1")
     assert message["text"].startswith("*the process of r2 died*\nThe watchdog has a release go on")
+
+
+def test_two_products_of_one_server_are_told_of_their_own_runs_and_of_those_of_nobody(
+    channel: tuple[str, list[tuple[str, dict[str, Any]]]],
+) -> None:
+    address, told = channel
+    for product in ("shop", "books"):
+        alert(product, SlackChat(base_url=address, token=SecretStr(f"xoxb-{product}"), channel=product))
+    deadline = time.monotonic() + 60
+    while {message["channel"] for _, message in told} != {"shop", "books"}:
+        assert time.monotonic() < deadline, told
+        crash("everybody's", SHARED)  # the automations are in force some seconds after they were made
+        time.sleep(0.5)
+    told.clear()
+    for number in range(3):
+        crash(f"sold-{number}", tag_of("shop"))
+        crash(f"read-{number}", tag_of("books"))
+    crash("last", SHARED)
+    while sum("*the process of last died*" in message["text"] for _, message in told) < 2:
+        assert time.monotonic() < deadline, told
+        time.sleep(0.2)
+    time.sleep(1)
+    found = {(message["channel"], message["text"].split()[3]) for _, message in told}
+    assert {one for one in found if one[1] not in {"last", "everybody's"}} == {
+        *(("shop", f"sold-{number}") for number in range(3)), *(("books", f"read-{number}") for number in range(3)),
+    }  # fmt: skip
+
+
+def test_a_run_that_was_started_in_the_ui_gets_its_products_tag_from_the_watchdog() -> None:
+    asked = ReleaseRequest(id=f"shop-{uuid4().hex[:12]}", product="shop", ref="main", starter="ana")
+    with get_client(sync_client=True) as client:
+        made = client.create_flow(flow(lambda request: request, name="release"))  # type: ignore[call-overload] # a lambda will do
+        deployment = client.create_deployment(made, RELEASE.partition("/")[2], entrypoint="x.y", tags=[TAG])
+        parameters = {"request": asked.model_dump(mode="json")}
+        run = client.create_flow_run_from_deployment(deployment, parameters=parameters, name="brave-otter")
+        for runs in (PrefectRuns(), PrefectRuns()):
+            assert run.id in {UUID(one.run.id) for one in runs.of([])}
+            assert sorted(client.read_flow_run(run.id).tags) == ["product:shop", "stationmaster"]
+        client.delete_deployment(deployment)
