@@ -12,6 +12,7 @@ from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import WaitingError
 from stationmaster.domain.freeze import Environment, Freeze, closing, closing_to, scope_of, touchable
+from stationmaster.domain.plan import Wave
 from stationmaster.domain.skipping import skipped_tenants
 from stationmaster.domain.tenants import Tenant
 from stationmaster.domain.waiver import KIND, NEEDED
@@ -26,11 +27,11 @@ class WindowClosedError(WaitingError):
 
     code = "window_closed"
 
-    def __init__(self, release: str, ring: str, closed: dict[str, Window], past: str | None = None) -> None:
+    def __init__(self, release: str, wave: str, closed: dict[str, Window], past: str | None = None) -> None:
         told = "; ".join(f"{tenant}: {answer.reason}" for tenant, answer in closed.items())
         until = all_of(closed.values()).until
         super().__init__(
-            f"wave {ring} of {release} waits for a window: {told}",
+            f"wave {wave} of {release} waits for a window: {told}",
             waiting_for="window",
             until=instant(until) if until else None,
             hint=past or f"when it is open: stationmaster release start {release}",
@@ -53,14 +54,14 @@ class FrozenError(WaitingError):
         self.environment = environment
 
 
-def closed(leg: Leg, ring: str, tenants: Collection[str]) -> dict[str, Window]:
+def closed(leg: Leg, wave: Wave, tenants: Collection[str]) -> dict[str, Window]:
     """Those of the tenants that may not be touched in production now, each with the reason. One that the directory
     does not know is closed.
     """
-    return _closed(leg, met(leg), _known(leg), ring, tenants)
+    return _closed(leg, met(leg), _known(leg), wave.ring, tenants)
 
 
-def must_be_open(leg: Leg, ring: str, tenants: Collection[str]) -> None:
+def must_be_open(leg: Leg, wave: Wave, tenants: Collection[str]) -> None:
     """Return if every one of the tenants that does not run the release yet may be touched now. What is frozen and
     passed by waiver is on record then.
 
@@ -69,11 +70,11 @@ def must_be_open(leg: Leg, ring: str, tenants: Collection[str]) -> None:
     """
     running, found, known = leg.tools.ledger.running(), met(leg), _known(leg)
     left = [name for name in tenants if not arrived(leg, running, name)]
-    if shut := _closed(leg, found, known, ring, left):
-        ways = [freeze for name in shut if name in known for freeze in closing_to(known[name], found.closed, ring)]
-        raise WindowClosedError(leg.release, ring, shut, _past(leg, ways))
-    passed = [freeze for name in left for freeze in closing_to(known[name], found.passed, ring)]
-    put_on_record(leg, scope_of(ring=ring), passed, found)
+    if shut := _closed(leg, found, known, wave.ring, left):
+        ways = [freeze for name in shut if name in known for freeze in closing_to(known[name], found.closed, wave.ring)]
+        raise WindowClosedError(leg.release, wave.name, shut, _past(leg, ways))
+    passed = [freeze for name in left for freeze in closing_to(known[name], found.passed, wave.ring)]
+    put_on_record(leg, scope_of(ring=wave.ring), passed, found)
 
 
 def must_be_unfrozen(leg: Leg, environment: Environment) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.openness import arrived, closed
@@ -23,11 +24,11 @@ def waves(leg: Leg, plan: Plan) -> Iterator[Wave]:
 def _left_alone(leg: Leg, wave: Wave) -> Wave | None:
     """The part of the wave that would be on the new version without being watched."""
     left = [tenant for tenant in wave.tenants if not arrived(leg, leg.tools.ledger.running(), tenant)]
-    if not left or not closed(leg, wave.ring, left):
+    if not left or not closed(leg, wave, left):
         return None
     with contextlib.suppress(OutsideError):  # a target that is away tells nobody's routes; the watch will say so
         put_on_record(leg.tools, leg.release)
     running = leg.tools.ledger.running()
     have = {i: tuple(t for t in tenants if arrived(leg, running, t)) for i, tenants in wave.instances.items()}
-    part = Wave(wave.ring, {instance: tenants for instance, tenants in have.items() if tenants})
+    part = replace(wave, instances={instance: tenants for instance, tenants in have.items() if tenants})
     return part if part.instances and part.tenants != wave.tenants else None

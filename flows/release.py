@@ -88,15 +88,15 @@ def runbook(leg: Leg) -> None:
         for instance in wave.instances:
             expand(leg, this, instance)
         colours = {instance: deploy(leg, this, artifact, instance) for instance in wave.instances}
-        update_brief(leg, wave.ring)
-        show(leg.tools, this.release, begins=wave.ring)
+        update_brief(leg, wave.name)
+        show(leg.tools, this.release, begins=wave.name)
         shift(leg, this, artifact, wave, colours)
         verdict = watch(leg, this, artifact, wave)
         if verdict.verdict == "rollback":
             route_back(leg, of_breach(verdict))  # the routes first; flow `rollback` does the rest
             return
         promote(leg, artifact, wave, verdict)
-        update_brief(leg, wave.ring)
+        update_brief(leg, wave.name)
         show(leg.tools, this.release)
 
     close(leg, this, artifact, plan)

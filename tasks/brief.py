@@ -63,7 +63,7 @@ def _update(leg: Leg, where: str) -> None:
         return
     plan, artifact = Plan.from_fact(facts["planned"]), Artifact(**{n: facts["built"][n] for n in ("digest", "size")})
     now = standing(plan, entries, begins=where)
-    inputs = {"digest": artifact.digest, "standing": now.rings.get(where) or now.fact()}
+    inputs = {"digest": artifact.digest, "standing": now.waves.get(where) or now.fact()}
     if leg.tools.ledger.recorded(leg.release, "told", where, inputs):
         return
     made = _brief(leg, recalled(leg.tools.source, leg.release, facts["cut"]), artifact, plan, now)
@@ -72,7 +72,7 @@ def _update(leg: Leg, where: str) -> None:
     for number, blocks in enumerate(made.thread):  # what overflows may overflow elsewhere now
         key = f"{leg.release}/brief/{number}"
         chat.update(chat.post(key, made.text, blocks, thread=sent), key, made.text, blocks)
-    leg.record("told", inputs, {"progress": now.rings.get(where, now.whole)}, subject=where)
+    leg.record("told", inputs, {"progress": now.waves.get(where, now.whole)}, subject=where)
 
 
 def _tell(leg: Leg) -> None:

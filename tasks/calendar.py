@@ -39,13 +39,13 @@ class StepNotProvedError(RefusedError):
         )
 
 
-@act("window", timeout=60, shown="window {wave.ring}")
+@act("window", timeout=60, shown="window {wave.name}")
 def require_window(leg: Leg, cut: Cut, wave: Wave) -> None:
     """Pass when every tenant of the wave that does not run the release yet may be touched. Never answered from the
     ledger. A tenant the directory no longer knows is closed, and so is one that somebody froze.
     """
     _must_be_newest(leg, cut, wave)
-    must_be_open(leg, wave.ring, wave.tenants)
+    must_be_open(leg, wave, wave.tenants)
 
 
 @act("freeze", timeout=60, shown="freeze {environment}")

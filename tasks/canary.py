@@ -12,18 +12,18 @@ TICK = 1.0  # seconds
 _AGAIN = (2, 5, 15, 30, 60)  # ticks before a wave that was held is watched anew: what both versions suffered may pass
 
 
-@act("watch", timeout=86400, shown="watch {wave.ring}", even_paused=True)
+@act("watch", timeout=86400, shown="watch {wave.name}", even_paused=True)
 def watch(leg: Leg, cut: Cut, artifact: Artifact, wave: Wave) -> Verdict:
     """The verdict of a wave. A wave that passed is not watched again; any other is, each time anew, and one that is
     held is watched once more from its start while that may still help: metrics come back, an incident ends.
     """
-    if done := leg.recorded("promoted", passed(leg, artifact, wave), wave.ring):
+    if done := leg.recorded("promoted", passed(leg, artifact, wave), wave.name):
         return Verdict.from_fact(done.fact)
     if decided := _decided_before(leg, wave):
         return decided
     for pause in (*_AGAIN, 0):
         verdict = _watched(leg, Watch.begin(leg, cut, artifact, wave))
-        leg.observe("verdict", verdict.fact(), subject=wave.ring)
+        leg.observe("verdict", verdict.fact(), subject=wave.name)
         if verdict.verdict != "hold" or advanced(leg.tools.ledger.entries(leg.release), wave):
             break
         for _ in range(pause):
@@ -35,7 +35,7 @@ def _decided_before(leg: Leg, wave: Wave) -> Verdict | None:
     """The verdict to roll back that a leg recorded and died of: it stands for what the tenants have now."""
     entries, running = leg.tools.ledger.entries(leg.release), leg.tools.ledger.running()
     came = max((running[name].index for name in wave.tenants if name in running), default=-1)
-    last = next((one for one in reversed(entries) if (one.step, one.subject) == ("verdict", wave.ring)), None)
+    last = next((one for one in reversed(entries) if (one.step, one.subject) == ("verdict", wave.name)), None)
     if last is None or last.index < came or last.fact["verdict"] != "rollback":
         return None
     return Verdict.from_fact(last.fact)

@@ -17,7 +17,7 @@ class WaveHeldError(RefusedError):
     code = "wave_held"
 
 
-@act("promote", timeout=60, shown="promote {wave.ring}", even_paused=True)
+@act("promote", timeout=60, shown="promote {wave.name}", even_paused=True)
 def promote(leg: Leg, artifact: Artifact, wave: Wave, verdict: Verdict) -> None:
     """A good verdict opens the next ring; any other holds the release here for a person, who may say that one that is
     no breach is good enough.
@@ -28,12 +28,12 @@ def promote(leg: Leg, artifact: Artifact, wave: Wave, verdict: Verdict) -> None:
             "promoted",
             passed(leg, artifact, wave),
             {"tenants": list(wave.tenants), **verdict.fact()},
-            subject=wave.ring,
+            subject=wave.name,
         )
         return
-    leg.observe("held", {**verdict.fact(), "message": verdict.reason}, subject=wave.ring)
+    leg.observe("held", {**verdict.fact(), "message": verdict.reason}, subject=wave.name)
     raise WaveHeldError(
-        f"wave {wave.ring} is held: {verdict.verdict}, {verdict.reason}",
+        f"wave {wave.name} is held: {verdict.verdict}, {verdict.reason}",
         hint=f"`stationmaster release start {leg.release}` watches it again, "
         f"`release advance {leg.release} --reason WHY` goes on all the same, `release abort` gives it up",
     )

@@ -24,7 +24,7 @@ def deploy(leg: Leg, cut: Cut, artifact: Artifact, instance: str) -> str:
     return start_instance(leg, cut.product.service, artifact.digest, instance)
 
 
-@act("shift", timeout=120, shown="shift {wave.ring}")
+@act("shift", timeout=120, shown="shift {wave.name}")
 def shift(leg: Leg, cut: Cut, artifact: Artifact, wave: Wave, colours: dict[str, str]) -> None:
     """Route the wave's tenants to the new version, all of an instance at once; also those that were led elsewhere
     since they were recorded.
@@ -48,7 +48,7 @@ def _must_be_open(leg: Leg, wave: Wave, colours: dict[str, str]) -> None:
     """
     routes = leg.tools.target.routes()
     to = {tenant: (name, colours[name]) for name, tenants in wave.instances.items() for tenant in tenants}
-    must_be_open(leg, wave.ring, [tenant for tenant, place in to.items() if routes.get(tenant) != place])
+    must_be_open(leg, wave, [tenant for tenant, place in to.items() if routes.get(tenant) != place])
 
 
 def _must_run(leg: Leg, cut: Cut, artifact: Artifact, colours: dict[str, str]) -> None:

@@ -91,7 +91,7 @@ class Result:
         )
         verdicts = {entry.subject: entry.fact["verdict"] for entry in self.entries if entry.step == "verdict"}
         return [
-            {"ring": wave["ring"], "tenants": wave["tenants"], "verdict": verdicts.get(wave["ring"])}
+            {"ring": wave["ring"], "tenants": wave["tenants"], "verdict": verdicts.get(wave["name"])}
             for wave in planned
         ]
 

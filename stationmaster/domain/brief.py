@@ -80,9 +80,9 @@ def _changes(cut: Cut, fragments: Sequence[Fragment]) -> Iterator[Block]:
 def _waves(cut: Cut, plan: Plan, standing: Standing) -> Iterator[Block]:
     watch = {ring.name: ring.watch for ring in cut.product.rings}
     for number, wave in enumerate(plan.waves, 1):
-        state = standing.rings.get(wave.ring, "planned")
+        state = standing.waves.get(wave.name, "planned")
         said = "called off" if state == "planned" and standing.over else state
-        title = f"{_MARKS[state]} *Wave {number}: {wave.ring}* · {said} · watched {_spoken(watch[wave.ring])}"
+        title = f"{_MARKS[state]} *Wave {number}: {wave.name}* · {said} · watched {_spoken(watch[wave.ring])}"
         yield from sections(f"{title}\n{_named(wave.tenants)}{_back(wave, standing)}")
     left_out = [f"• {one.tenant} {escaped(one.reason)}" for one in plan.placements if one.place != "wave"]
     if left_out:
@@ -108,7 +108,7 @@ def _named(tenants: Sequence[str]) -> str:
 def _back(wave: Wave, standing: Standing) -> str:
     """Who of the wave is back, where others of it are not."""
     back = [tenant for tenant in wave.tenants if tenant in standing.back]
-    if not back or standing.rings.get(wave.ring) == "rolled back":
+    if not back or standing.waves.get(wave.name) == "rolled back":
         return ""
     return f"\n{_MARKS['rolled back']} back on the version before: {_named(back)}"
 
@@ -142,7 +142,7 @@ def _flags(flags: Mapping[str, str]) -> str:
 def _long(plan: Plan) -> list[Block]:
     """For the thread: who has it when, in full, where the head names only some."""
     long = [wave for wave in plan.waves if len(wave.tenants) > _NAMED]
-    return [block for wave in long for block in sections(f"*{wave.ring}*\n{', '.join(wave.tenants)}")]
+    return [block for wave in long for block in sections(f"*{wave.name}*\n{', '.join(wave.tenants)}")]
 
 
 def flag_states(flagd: str) -> dict[str, str]:

@@ -19,10 +19,18 @@ Place = Literal["wave", "done", "pinned", "skipped", "newer"]
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """The tenants of a ring that receive the release together, each under the instance that serves it, sorted."""
+    """The tenants of a ring that receive the release together, each under the instance that serves it, sorted. A ring
+    may have several, since its tenants' windows differ; `number` tells them apart.
+    """
 
     ring: str
     instances: Mapping[str, tuple[str, ...]]
+    number: int = 1
+
+    @property
+    def name(self) -> str:
+        """Unique in a plan, and the same when it is made anew: `general`, `general-2`."""
+        return self.ring if self.number == 1 else f"{self.ring}-{self.number}"
 
     @property
     def tenants(self) -> tuple[str, ...]:
@@ -68,7 +76,11 @@ class Plan:
     def from_fact(cls, fact: Mapping[str, Any]) -> "Plan":
         """The plan that was recorded."""
         waves = tuple(
-            Wave(wave["ring"], {name: tuple(tenants) for name, tenants in wave["instances"].items()})
+            Wave(
+                wave["ring"],
+                {name: tuple(tenants) for name, tenants in wave["instances"].items()},
+                wave.get("number", 1),
+            )
             for wave in fact["waves"]
         )
         return cls(fact["product"], fact["artifact"], waves, tuple(Placement(**one) for one in fact["placements"]))
@@ -83,9 +95,20 @@ class Plan:
         }
 
 
+def name_of(wave: Mapping[str, Any]) -> str:
+    """The name of a wave that was recorded; of one that knew no number yet its ring."""
+    return str(wave.get("name", wave["ring"]))
+
+
 def _waves(waves: tuple[Wave, ...]) -> list[dict[str, Any]]:
     return [
-        {"ring": wave.ring, "tenants": list(wave.tenants), "instances": {i: list(t) for i, t in wave.instances.items()}}
+        {
+            "name": wave.name,
+            "ring": wave.ring,
+            "number": wave.number,
+            "tenants": list(wave.tenants),
+            "instances": {i: list(t) for i, t in wave.instances.items()},
+        }
         for wave in waves
     ]
 

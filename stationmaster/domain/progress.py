@@ -1,4 +1,4 @@
-"""How far a release is with each ring of its plan, read from its entries. It decides nothing and tells nobody."""
+"""How far a release is with each wave of its plan, read from its entries. It decides nothing and tells nobody."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,16 +6,16 @@ from typing import Any, Literal
 
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.orders import in_force
-from stationmaster.domain.plan import Plan, Wave
+from stationmaster.domain.plan import Plan, Wave, name_of
 
 Progress = Literal["planned", "now", "done", "held", "rolled back"]
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Each ring of the plan, who is back on the version before, and the whole of it in a sentence."""
+    """Each wave of the plan by its name, who is back on the version before, and the whole of it in a sentence."""
 
-    rings: Mapping[str, Progress] = field(default_factory=dict)
+    waves: Mapping[str, Progress] = field(default_factory=dict)
     back: tuple[str, ...] = ()
     said: str = "Planned; nobody has it yet."
     over: bool = False  # nothing further happens: what is planned still is called off
@@ -23,7 +23,7 @@ class Standing:
     @property
     def whole(self) -> Progress:
         """The release in one word."""
-        words = set(self.rings.values())
+        words = set(self.waves.values())
         if "held" in words or ("rolled back" in words and words & {"now", "done"}):
             return "held"
         if words and words <= {"done"}:
@@ -32,33 +32,33 @@ class Standing:
 
     def fact(self) -> dict[str, Any]:
         """As plain data."""
-        return {"rings": dict(self.rings), "back": list(self.back), "said": self.said}
+        return {"waves": dict(self.waves), "back": list(self.back), "said": self.said}
 
 
 def standing(plan: Plan, entries: Iterable[Entry], *, begins: str | None = None) -> Standing:
-    """Where the release of these entries (all of it, in order) is. `begins` is a ring whose wave begins now, of which
+    """Where the release of these entries (all of it, in order) is. `begins` names a wave that begins now, of which
     the ledger does not know yet.
     """
     known = list(entries)
     last = {entry.subject: entry for entry in known if entry.step in {"deployed", "rolled_back"}}
     back = frozenset(tenant for tenant, entry in last.items() if entry.step == "rolled_back")
-    rings = {wave.ring: _ring(wave, known, last, back) for wave in plan.waves}
-    if rings.get(begins or "") == "planned":
-        rings[str(begins)] = "now"
+    waves = {wave.name: _progress(wave, known, last, back) for wave in plan.waves}
+    if waves.get(begins or "") == "planned":
+        waves[str(begins)] = "now"
     over = any(entry.step in {"restored", "aborted"} for entry in known) and in_force(known) in {None, "abort"}
-    return Standing(rings, tuple(sorted(back)), _said(known, rings, back), over)
+    return Standing(waves, tuple(sorted(back)), _said(known, waves, back), over)
 
 
-def _ring(wave: Wave, entries: Sequence[Entry], last: Mapping[str, Entry], back: Collection[str]) -> Progress:
+def _progress(wave: Wave, entries: Sequence[Entry], last: Mapping[str, Entry], back: Collection[str]) -> Progress:
     reached = {tenant for tenant in wave.tenants if tenant in last}
     if reached & set(back):
         return "held" if reached - set(back) else "rolled back"
     if not reached:
         return "planned"
-    if _index(entries, "held", wave.ring) > max(_index(entries, "started"), _index(entries, "promoted", wave.ring)):
+    if _index(entries, "held", wave.name) > max(_index(entries, "started"), _index(entries, "promoted", wave.name)):
         return "held"
     went_back = max((e.index for e in entries if e.step == "rolled_back" and e.subject in reached), default=-1)
-    promoted = _index(entries, "promoted", wave.ring) if reached == set(wave.tenants) else -1
+    promoted = _index(entries, "promoted", wave.name) if reached == set(wave.tenants) else -1
     return "done" if max(promoted, _index(entries, "released")) > went_back else "now"
 
 
@@ -67,7 +67,7 @@ def _index(entries: Sequence[Entry], step: str, subject: str | None = None) -> i
     return max((e.index for e in entries if e.step == step and subject in {None, e.subject}), default=-1)
 
 
-def _said(entries: Sequence[Entry], rings: Mapping[str, Progress], back: Collection[str]) -> str:
+def _said(entries: Sequence[Entry], waves: Mapping[str, Progress], back: Collection[str]) -> str:
     last = {entry.step: entry.index for entry in entries}
     order = in_force(entries)
     if order == "rollback":
@@ -80,17 +80,17 @@ def _said(entries: Sequence[Entry], rings: Mapping[str, Progress], back: Collect
         return f"Held: {_count(back)} back on the version before, others keep it. A person decides."
     if "released" in last:
         return "Released: every tenant of the plan has it."
-    return _of_rings(rings)
+    return _of_waves(waves)
 
 
-def _of_rings(rings: Mapping[str, Progress]) -> str:
-    places = {ring: f"wave {number} of {len(rings)} ({ring})" for number, ring in enumerate(rings, 1)}
+def _of_waves(waves: Mapping[str, Progress]) -> str:
+    places = {wave: f"wave {number} of {len(waves)} ({wave})" for number, wave in enumerate(waves, 1)}
     for word, said in (("held", "Held at {}. A person decides."), ("now", "Under way: {} is watched.")):
-        for ring, progress in rings.items():
+        for wave, progress in waves.items():
             if progress == word:
-                return said.format(places[ring])
-    done = sum(progress == "done" for progress in rings.values())
-    return f"{done} of {len(rings)} waves done." if done else "Planned; nobody has it yet."
+                return said.format(places[wave])
+    done = sum(progress == "done" for progress in waves.values())
+    return f"{done} of {len(waves)} waves done." if done else "Planned; nobody has it yet."
 
 
 def _count(tenants: Collection[str]) -> str:
@@ -98,7 +98,7 @@ def _count(tenants: Collection[str]) -> str:
 
 
 def open_wave(entries: Sequence[Entry]) -> str | None:
-    """The ring that has tenants on the release and was not found good since."""
+    """The wave that has tenants on the release and was not found good since."""
     plan: list[dict[str, Any]] = []
     reached, good = dict[str, int](), dict[str, int]()
     for entry in entries:
@@ -108,8 +108,11 @@ def open_wave(entries: Sequence[Entry]) -> str | None:
             reached[entry.subject] = entry.index if entry.step == "deployed" else -1
         elif entry.step == "promoted":
             good[entry.subject] = entry.index
-    last = {wave["ring"]: max((reached.get(name, -1) for name in wave["tenants"]), default=-1) for wave in plan}
-    return next((ring for ring, index in last.items() if index > good.get(ring, -1)), None)
+    last = {
+        name_of(wave): max((reached.get(name, -1) for name in wave["tenants"]), default=-1)
+        for wave in plan
+    }
+    return next((wave for wave, index in last.items() if index > good.get(wave, -1)), None)
 
 
 def untold(entries: Sequence[Entry]) -> bool:

@@ -21,5 +21,5 @@ def advanced(entries: Sequence[Entry], wave: Wave) -> Entry | None:
     moved = [
         entry.index for entry in entries if entry.step in {"deployed", "rolled_back"} and entry.subject in wave.tenants
     ]
-    last = next((entry for entry in reversed(entries) if (entry.step, entry.subject) == ("advanced", wave.ring)), None)
+    last = next((entry for entry in reversed(entries) if (entry.step, entry.subject) == ("advanced", wave.name)), None)
     return last if last is not None and last.index > max(moved, default=-1) else None

@@ -5,6 +5,7 @@ from typing import Any
 
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.freeze import in_words
+from stationmaster.domain.plan import name_of
 
 _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
     "confirmed": lambda _e, f: f"{f['product']} from {f['ref']} is wanted, confirmed by {f['assurance']}",
@@ -13,7 +14,9 @@ _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
     "built": lambda _e, f: f"built once in {f['seconds']:.1f} s: {f['digest'][:19]}…, {f['size']:,} bytes",
     "tested": lambda _e, f: f"{_count(f['checks'], 'check')} passed against the artifact",
     "staged": lambda _e, f: f"stage passed on schema {f['revision'] or '(none)'} with {_count(f['pairs'], 'version')}",
-    "planned": lambda _e, f: "planned: " + " → ".join(f"{w['ring']} ({len(w['tenants'])})" for w in f["waves"]),
+    "planned": lambda _e, f: (
+        "planned: " + " → ".join(f"{name_of(w)} ({len(w['tenants'])})" for w in f["waves"])
+    ),
     "approval": lambda e, _f: f"a signature by key {e.subject[:16]}…",
     "approved": lambda _e, f: f"approved by {' and '.join(f['roles'])}",
     "briefed": lambda _e, f: f"support brief posted in #{f['channel'].lstrip('#')}",

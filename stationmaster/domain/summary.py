@@ -82,7 +82,7 @@ def _blocked(found: Status) -> str:
 
 def _waves(plan: Plan, now: Standing) -> str:
     rows = [
-        f"| {number} | {wave.ring} | {now.rings.get(wave.ring, 'planned')} | {_named(wave.tenants)} |"
+        f"| {number} | {wave.name} | {now.waves.get(wave.name, 'planned')} | {_named(wave.tenants)} |"
         for number, wave in enumerate(plan.waves, 1)
     ]
     return "\n".join([_escaped(now.said), "", "| wave | ring | state | tenants |", "|---|---|---|---|", *rows])

@@ -71,7 +71,9 @@ def test_nothing_to_do_is_a_plan_without_waves() -> None:
 def test_the_recorded_plan_is_the_plan() -> None:
     made = plan(product(), directory(tenant("a"), tenant("b", "early", pinned="1")), {}, NEW)
     fact = made.fact()
-    assert fact["waves"] == [{"ring": "pilot", "tenants": ["a"], "instances": {"cloud": ["a"]}}]
+    assert fact["waves"] == [
+        {"name": "pilot", "ring": "pilot", "number": 1, "tenants": ["a"], "instances": {"cloud": ["a"]}}
+    ]
     assert fact["digest"] == made.digest
     assert Plan.from_fact(json.loads(json.dumps(fact))) == made
 

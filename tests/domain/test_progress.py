@@ -69,27 +69,27 @@ def at(*steps: str | tuple[str, str], begins: str | None = None) -> Standing:
 )
 def test_each_ring_and_the_whole(steps: Any, rings: tuple[str, str], said: str, whole: str) -> None:
     found = at(*steps)
-    assert (tuple(found.rings.values()), found.said, found.whole) == (rings, said, whole)
+    assert (tuple(found.waves.values()), found.said, found.whole) == (rings, said, whole)
 
 
 def test_a_wave_that_begins_is_under_way_before_the_ledger_knows() -> None:
     found = at(*WATCHED, begins="broad")
-    assert found.rings == {"pilot": "done", "broad": "now"}
+    assert found.waves == {"pilot": "done", "broad": "now"}
     assert found.said == "Under way: wave 2 of 2 (broad) is watched."
-    assert at(*WATCHED, begins="pilot").rings == {"pilot": "done", "broad": "planned"}
-    assert at(*WATCHED, begins="r1").rings == at(*WATCHED).rings
+    assert at(*WATCHED, begins="pilot").waves == {"pilot": "done", "broad": "planned"}
+    assert at(*WATCHED, begins="r1").waves == at(*WATCHED).waves
 
 
 def test_who_went_back_and_came_again_is_not_back() -> None:
     again = at(*PILOT, *BACK, "contained", "lifted", "started", ("deployed", "acme"), ("deployed", "bolt"))
-    assert (again.back, again.rings["pilot"]) == ((), "now")
+    assert (again.back, again.waves["pilot"]) == ((), "now")
     assert at(*PILOT, *BACK, "contained").back == ("acme", "bolt")
 
 
 def test_a_ring_that_was_good_before_it_went_back_is_not_done_when_it_comes_again() -> None:
     steps = (*BROAD, *BACK, "contained", ("deployed", "acme"), ("deployed", "bolt"))
-    assert at(*steps).rings["pilot"] == "now"
-    assert at(*steps, ("promoted", "pilot")).rings["pilot"] == "done"
+    assert at(*steps).waves["pilot"] == "now"
+    assert at(*steps, ("promoted", "pilot")).waves["pilot"] == "done"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from stationmaster.cli.waiving import Wanted, unwaive, waive
 from stationmaster.domain.approval import statement as approval
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Draft, Entry
+from stationmaster.domain.plan import Wave
+from stationmaster.domain.release import why
 from stationmaster.domain.request import Kind, ReleaseRequest
 from stationmaster.domain.waiver import Terms, statement, subject
 from stationmaster.flows.leg import conduct
@@ -105,6 +107,7 @@ def test_two_approvers_let_a_hotfix_pass_and_it_is_on_record_by_whom(night: Nigh
     assert night.said() == "h1 waits: production is frozen: ERP is down"
     assert "stationmaster release waive h1 --env production" in night.world.last("waiting", "h1").fact["hint"]
     first = night.typed("rosa")
+    assert why(night.world.status("h1")).message == "Somebody answered since; the next start counts it."
     assert night.run() == "WaitingForWindow"
     assert night.said() == "h1 waits: production is frozen: ERP is down; 1 of 2 waivers, Rosa's"
     night.typed("ana")
@@ -125,6 +128,9 @@ def test_two_approvers_let_a_hotfix_pass_and_it_is_on_record_by_whom(night: Nigh
     )  # fmt: skip
     assert night.world.ledger.personal(entry) == {"who": ["ben", "rosa"]}
     order = [about for step, about in night.world.facts("h1") if step in {"passed", "deployed"}]
+    told = json.dumps(night.world.chat.shown, ensure_ascii=False)
+    assert "at ring broad: passes the freeze of production by 2 waivers (SHOP-1) until" in told
+    assert ", given by ben and rosa" in told
     assert order == ["env:production", "ring:pilot", "acme", "ring:broad", "cedar", "birch"]
 
 
@@ -222,7 +228,7 @@ def test_who_only_asks_records_nothing(night: Night) -> None:
     for who in ("ben", "rosa"):
         night.waive(who)
     with night.world.leg("h1", "hotfix/1") as leg:
-        assert closed(leg, "pilot", ["acme"]) == {}
+        assert closed(leg, Wave("pilot", {"cloud": ("acme",)}), ["acme"]) == {}
     assert night.passed() == []
 
 
