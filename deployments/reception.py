@@ -56,6 +56,8 @@ def open_for(found: Descriptor, supervisor: Supervisor, say: Callable[[str], Non
         supervisor.ensure(unit)
     _wait(opened, supervisor)
     _catch_up(opened, hooks, say)
+    if all(hook.product != found.product for hook in hooks.values()):
+        say(f"no hook in {path} is for {found.product}; write one there and run `stationmaster up` again")
     say(f"webhooks: {' '.join(f'{opened.receiver}/hooks/{name}' for name in hooks)} (secrets in {path})")
     return opened
 

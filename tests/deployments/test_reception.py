@@ -9,8 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from stationmaster.blocks import hook_hosts
 from stationmaster.blocks.hooks import read_receiver
-from stationmaster.deployments import descriptor, reception
+from stationmaster.blocks.toolbox import BlockInvalidError, BlockMissingError
+from stationmaster.deployments import descriptor, reception, registration
 from stationmaster.deployments.descriptor import Descriptor
 from stationmaster.deployments.reception import ReceiverDidNotStartError
 from stationmaster.domain.documents import DocumentError
@@ -19,10 +21,14 @@ from tests.hook_deliveries import github
 from tests.stack import Stack, stack
 
 
+def nobody(_name: str, _hook: object) -> None:
+    raise BlockMissingError("no block")
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STATIONMASTER_HOME", str(tmp_path))
-    monkeypatch.setattr(reception, "_catch_up", lambda *_: None)  # asks Prefect, of which there is none here
+    monkeypatch.setattr(hook_hosts, "host_of", nobody)  # else Prefect is asked, of which there is none here
 
 
 @pytest.fixture
@@ -104,3 +110,33 @@ def test_a_receiver_that_does_not_start_is_told_with_its_reason(
         reception.open_for(found, running.supervisor, lambda _: None)
     assert told.value.exit == Exit.UNKNOWN
     assert found.receiver_file in str(told.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("error", "scheduled", "told"),
+    [
+        (None, True, 0),
+        (BlockMissingError("mirror has no block"), False, 0),
+        (BlockInvalidError("the block of mirror is for gitlab"), False, 1),
+    ],
+)
+def test_catch_up_is_scheduled_when_every_hook_has_its_code_host(
+    running: Stack, monkeypatch: pytest.MonkeyPatch, error: Exception | None, told: int, *, scheduled: bool
+) -> None:
+    asked: list[str] = []
+    said: list[str] = []
+
+    def host_of(name: str, _hook: object) -> None:
+        if error is not None and name == "mirror":
+            raise error
+
+    monkeypatch.setattr(hook_hosts, "host_of", host_of)
+    monkeypatch.setattr(registration, "schedule_catch_up", asked.append)
+    found = described(running)
+    hook = "{host: github, product: books, secret: x}"
+    path = Path(found.receiver_file)
+    path.write_text(f"inbox: sqlite:///{found.run}/in.db\nhooks: {{hub: {hook}, mirror: {hook}}}\n")
+    reception.open_for(found, running.supervisor, said.append)
+    assert asked == ([str(path)] if scheduled else [])
+    assert len([line for line in said if line.startswith("catch-up is not scheduled: the block of mirror")]) == told
+    assert f"no hook in {path} is for shop; write one there and run `stationmaster up` again" in said
