@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import dropwhile, islice
 from typing import Annotated, Literal, Protocol, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
@@ -19,6 +18,7 @@ from stationmaster.domain.cadence import Cadence
 from stationmaster.domain.duration import Seconds, instant
 from stationmaster.domain.window import Window
 from stationmaster.domain.zones import Zone, instant_of
+from stationmaster.domain.zones import zone as zone_of
 
 # Before this, local time, no train left whose file does not say `departs_from`. A Monday.
 ANCHOR = datetime(2024, 1, 1)  # noqa: DTZ001 - wall-clock time of the train's zone
@@ -110,7 +110,7 @@ def departures(train: Train, after: datetime, count: int) -> tuple[datetime, ...
     to the first that does, the instant of the jump; one that exists twice is taken once, the first time. Two times
     that fall together by this are one departure. (`zoneinfo` and its tzdata say what exists.)
     """
-    zone = ZoneInfo(train.zone)
+    zone = zone_of(train.zone)
     begin = after.astimezone(zone).replace(tzinfo=None)
     # No time of the cadence before this one is an instant after: both run in the same order, jumps included.
     instants = dropwhile(lambda at: at <= after, (instant_of(wall, zone) for wall in _walls(train, begin)))

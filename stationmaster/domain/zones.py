@@ -1,19 +1,27 @@
-"""Zones by name, and what a wall clock's time means in one: an instant in UTC. (`zoneinfo` and its tzdata say.)"""
+"""Zones by name, and what a wall clock's time means in one: an instant in UTC.
+
+Zone data is that of the package `tzdata` alone, whose version can be named: what lies on the machine decides nothing.
+Many wall-clock times at once are converted by `domain/wall_times.py`.
+"""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib import import_module
+from importlib.resources import files
 from typing import Annotated
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator
 
 from stationmaster.domain.errors import nearest
 
-_OF_THIS_MACHINE = {"localtime", "Factory"}  # zones to zoneinfo, but not the same everywhere
+_NO_PLACE = {"Factory"}  # says that nobody set a zone
 
 
+@cache
 def known_zones() -> frozenset[str]:
     """The names that mean one zone everywhere."""
-    return frozenset(available_timezones() - _OF_THIS_MACHINE)
+    return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split()) - _NO_PLACE
 
 
 def known_zone(zone: str) -> str:
@@ -25,6 +33,18 @@ def known_zone(zone: str) -> str:
 
 
 Zone = Annotated[str, AfterValidator(known_zone)]
+
+
+@cache
+def zone(name: str) -> ZoneInfo:
+    """The zone of a known name, or a ValueError with the nearest one."""
+    with files("tzdata").joinpath("zoneinfo", *known_zone(name).split("/")).open("rb") as data:
+        return ZoneInfo.from_file(data, key=name)
+
+
+def tzdata_version() -> str:
+    """The release of the IANA data that all answers rest on, as `2026a`."""
+    return str(import_module("tzdata").IANA_VERSION)
 
 
 def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
