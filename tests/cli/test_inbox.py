@@ -8,6 +8,7 @@ import pytest
 
 from stationmaster.cli.inbox import app, list_
 from stationmaster.cli.receiver import receiver
+from stationmaster.deployments.descriptor import Descriptor
 from stationmaster.domain.deliveries import MergedChange, understood
 from stationmaster.domain.documents import DocumentError
 from stationmaster.domain.errors import Exit, InputError
@@ -86,3 +87,18 @@ def test_a_receiver_whose_inbox_is_away_does_not_begin(config: Path) -> None:
     config.write_text(config.read_text().replace(f"{config.parent}/inbox.db", "/nowhere/inbox.db"))
     with pytest.raises(LedgerUnreachableError):
         receiver(config=str(config), port=0)
+
+
+def test_without_a_file_it_is_that_of_the_stack_here(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("STATIONMASTER_HOME", str(tmp_path / "home"))
+    with pytest.raises(InputError, match="no receiver's file is known here") as none:
+        app(["list"], result_action="return_value")
+    assert "--config" in str(none.value.hint)
+    change = fill(config)
+    stack = {"prefect_ui": "http://127.0.0.1:1", "prefect_auth": "", "supervisor": "", "run": str(config.parent)}
+    Descriptor(**stack).save()
+    capsys.readouterr()
+    app(["list", "--json"], result_action="return_value")
+    assert [one["change"] for one in json.loads(capsys.readouterr().out)["changes"]] == [change.key]
