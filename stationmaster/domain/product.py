@@ -102,10 +102,24 @@ class Database(Part):
 
 
 class Ring(Part):
-    """One ring: its tenants form the next wave."""
+    """One ring: its tenants form the next waves."""
 
     name: Id
     watch: Seconds = Field(default=300, description="How long a wave is watched before it may be widened.")
+    soak: Seconds = Field(default=0, description="How long the ring after it waits once its last wave has ended.")
+
+
+class Capacity(Part):
+    """How much may be done at once; no limit where a key is not given."""
+
+    per_wave: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Tenants in a wave; waves then never overlap.", examples=[50]
+    )
+    per_day: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Tenants whose wave starts on one day, by the zone of `support.hours`, or UTC without.",
+        examples=[200],
+    )
 
 
 class Expect(Part):
@@ -162,6 +176,13 @@ class Product(Part):
     service: Service
     database: Database | None = None
     rings: tuple[Ring, ...] = Field(min_length=1)
+    slot: Annotated[Seconds, Field(gt=0)] = Field(
+        default=2700, description="How long a wave takes in the windows of its tenants."
+    )
+    gather: Seconds = Field(
+        default=86_400, description="How long after its first slot a tenant may wait, so that more start together."
+    )
+    capacity: Capacity = Capacity()
     journeys: tuple[Journey, ...] = Field(min_length=1)
     hard_limits: dict[Literal["availability"], HardLimit] = Field(min_length=1)
     approvals: dict[Literal["deploy"], Annotated[dict[Id, Annotated[int, Field(ge=1)]], Field(min_length=1)]] = Field(
