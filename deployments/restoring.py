@@ -13,7 +13,8 @@ from stationmaster.deployments import wanted
 from stationmaster.deployments.descriptor import Descriptor
 from stationmaster.deployments.detach import SupervisorDidNotStartError, start_supervisor
 
-STACK = frozenset({"postgres", "prefect-server", "worker", "watchdog"})  # `up` starts these itself, as they are now
+# `up` starts these itself, as they are now
+STACK = frozenset({"postgres", "prefect-server", "worker", "watchdog", "receiver", "inbox"})
 _HEALTHY = 60.0  # seconds until every route must have somebody behind it
 _FREED = 3.0  # seconds that a port is given to become free
 _LOOK = 0.1

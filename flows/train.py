@@ -99,7 +99,7 @@ def begin(request: ReleaseRequest) -> None:
     try:
         run_deployment(
             RELEASE, parameters={"request": request.model_dump(mode="json")}, flow_run_name=request.id,
-            timeout=0, as_subflow=False, idempotency_key=request.id,
+            timeout=0, as_subflow=False, idempotency_key=request.id, tags=[f"product:{request.product}"],
         )  # fmt: skip
     except ObjectNotFound:
         raise ReleaseNotRegisteredError(

@@ -17,6 +17,7 @@ def report(found: Descriptor, results: Sequence[Result], log: TrafficLog, since:
         ("Prefect UI", f"{found.prefect_ui}   (user:password in {found.prefect_auth})"),
         ("Slack messages", f"{found.messages}"),
         ("people, keys", f"{found.public_keys}   (demo keys, made for this sandbox)"),
+        ("webhooks", f"{found.receiver}   (hooks in {found.receiver_file})"),
         ("ledger", f"stationmaster release status {results[-1].release}"),
         ("end it", "stationmaster down"),
     ]

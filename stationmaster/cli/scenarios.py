@@ -26,6 +26,7 @@ def perform(scenario: str, port: int | None, *, as_json: bool) -> int:
         {
             "releases": [one.record() for one in results], "prefect_ui": found.prefect_ui,
             "prefect_auth": found.prefect_auth, "messages": found.messages, "public_keys": found.public_keys,
+            "receiver": found.receiver,
         },
         as_json=as_json,
         text=report(found, results, log, since, time.time() - since),
