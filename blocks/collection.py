@@ -19,6 +19,8 @@ from stationmaster.blocks.settings import LedgerDatabase, ProductSecrets
 from stationmaster.blocks.signer import FileSigner
 from stationmaster.blocks.source import GitRepository
 from stationmaster.blocks.tenant_directory import YamlDirectory
+from stationmaster.blocks.tenant_http import HttpDirectory
+from stationmaster.blocks.tenant_sql import SqlDirectory
 
 
 def _form(schema: dict[str, Any], model: type[BaseModel]) -> None:
@@ -91,6 +93,18 @@ class TenantDirectory(YamlDirectory, Block):
     _block_type_slug: ClassVar[str] = "stationmaster-tenants"
 
 
+class TenantQuery(SqlDirectory, Block):
+    __doc__ = SqlDirectory.__doc__
+    _block_type_name: ClassVar[str] = "Stationmaster tenant directory by SQL"
+    _block_type_slug: ClassVar[str] = "stationmaster-tenants-sql"
+
+
+class TenantEndpoint(HttpDirectory, Block):
+    __doc__ = HttpDirectory.__doc__
+    _block_type_name: ClassVar[str] = "Stationmaster tenant directory by HTTP"
+    _block_type_slug: ClassVar[str] = "stationmaster-tenants-http"
+
+
 class Flags(FileFlags, Block):
     __doc__ = FileFlags.__doc__
     _block_type_name: ClassVar[str] = "Stationmaster flag store"
@@ -123,4 +137,6 @@ BLOCKS: dict[str, type[Block]] = {
     "flags": Flags,
     "secrets": Secrets,
     "code-host": Host,
+    "tenants-sql": TenantQuery,
+    "tenants-http": TenantEndpoint,
 }

@@ -11,6 +11,8 @@ from stationmaster.domain.errors import OutsideError
 
 M = TypeVar("M", bound=BaseModel)
 
+_BLOCK = "block type"  # no tool has a field of that name
+
 
 class CopyDamagedError(OutsideError):
     """The last good copy of a block cannot be read."""
@@ -18,11 +20,21 @@ class CopyDamagedError(OutsideError):
     code = "copy_damaged"
 
 
-def write(model: type[M], path: Path, tool: BaseModel) -> None:
-    """Keep the fields that `model` has, readable by the owner alone."""
+def write(model: type[M], path: Path, tool: BaseModel, block: str | None = None) -> None:
+    """Keep the fields that `model` has, readable by the owner alone. `block` is which of several block types it is."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fields = {name: getattr(tool, name) for name in model.model_fields}
-    durable.write(path, json.dumps(fields, default=_plain), mode=0o600)
+    marked = {_BLOCK: block, **fields} if block else fields
+    durable.write(path, json.dumps(marked, default=_plain), mode=0o600)
+
+
+def block_of(path: Path) -> str | None:
+    """What `write` was told as `block`; None where it was told nothing, or where no copy can be read."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return str(found[_BLOCK]) if isinstance(found, dict) and _BLOCK in found else None
 
 
 def read(model: type[M], path: Path) -> M:

@@ -1,17 +1,20 @@
-"""Where the tenants come from: a YAML file. Read anew at every question, so that a changed window counts at once."""
+"""Where the tenants come from: a YAML file. Read anew at every question, so that a changed window counts at once.
+(`tenant_sql.py` and `tenant_http.py` ask elsewhere.)
+"""
 
 from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from stationmaster.domain.documents import check_directory, read
+from stationmaster.blocks.tenant_copies import Known
+from stationmaster.domain.documents import Document, check_directory, read
 from stationmaster.domain.errors import InputError
 from stationmaster.domain.product import Product
 from stationmaster.domain.tenants import Directory
 
 
 class YamlDirectory(BaseModel):
-    """Tenants in a YAML file."""
+    """Tenants in a YAML file. A product has one tenants block, of one of the three types."""
 
     path: str = Field(description="The file.", examples=["/etc/stationmaster/tenants.yaml"])
 
@@ -22,6 +25,22 @@ class YamlDirectory(BaseModel):
             InputError: the file is missing or not text.
             DocumentError: it is wrong; every problem with its line.
         """
+        document = self.document()
+        if product is not None:
+            check_directory(product, document)
+        return document.value
+
+    def look(self, product: Product | None = None) -> Known:
+        """As `read`; a file is as old as the question."""
+        return Known(self.read(product))
+
+    @property
+    def calendar_folder(self) -> Path | None:
+        """Where the calendar files are that tenants name: beside the file."""
+        return Path(self.path).parent
+
+    def document(self) -> Document[Directory]:
+        """The tenants and their lines, not yet checked against a product. Errors as `read`."""
         try:
             text = Path(self.path).read_text(encoding="utf-8")
         except OSError as error:
@@ -34,7 +53,4 @@ class YamlDirectory(BaseModel):
             raise InputError(
                 f"the tenant directory is not UTF-8: byte {error.start}", file=self.path, hint="save it as UTF-8"
             ) from None
-        document = read(Directory, text, self.path)
-        if product is not None:
-            check_directory(product, document)
-        return document.value
+        return read(Directory, text, self.path)

@@ -29,6 +29,8 @@ from stationmaster.blocks.settings import LedgerDatabase, ProductSecrets
 from stationmaster.blocks.signer import FileSigner
 from stationmaster.blocks.source import GitRepository
 from stationmaster.blocks.tenant_directory import YamlDirectory
+from stationmaster.blocks.tenant_http import HttpDirectory
+from stationmaster.blocks.tenant_sql import SqlDirectory
 from stationmaster.domain.errors import InputError, OutsideError, StationmasterError, nearest
 from stationmaster.ledger.store import Ledger
 
@@ -48,7 +50,12 @@ TOOLS: dict[str, type[BaseModel]] = {
     "secrets": ProductSecrets,
 }
 OPTIONAL: dict[str, type[BaseModel]] = {"code-host": CodeHost}  # no release needs them; a product may have none
-KINDS = TOOLS | OPTIONAL
+# A product has one block of these types, whichever. A copy that names no type is of the first.
+EITHER: dict[str, tuple[str, ...]] = {"tenants": ("tenants", "tenants-sql", "tenants-http")}
+ALTERNATIVES: dict[str, type[BaseModel]] = {"tenants-sql": SqlDirectory, "tenants-http": HttpDirectory}
+KINDS = TOOLS | OPTIONAL | ALTERNATIVES  # every block type
+
+TenantDirectory = YamlDirectory | SqlDirectory | HttpDirectory
 
 
 class BlockMissingError(InputError):
@@ -61,6 +68,12 @@ class BlockInvalidError(InputError):
     """A block's fields are not what its tool needs."""
 
     code = "block_invalid"
+
+
+class BlockAmbiguousError(InputError):
+    """A product has several blocks where it may have one."""
+
+    code = "block_ambiguous"
 
 
 class PrefectAwayError(OutsideError):
@@ -81,7 +94,7 @@ class Toolbox:
     metrics: HAProxyMetrics
     chat: SlackChat
     signer: FileSigner
-    tenants: YamlDirectory
+    tenants: TenantDirectory
     flags: FileFlags
     secrets: ProductSecrets
     now: Callable[[], datetime]
@@ -95,6 +108,7 @@ def load(product: str) -> Toolbox:
     Raises:
         BlockMissingError: the server knows no such block.
         BlockInvalidError: a block lacks a field, or has one of the wrong kind.
+        BlockAmbiguousError: the server knows several that say where the tenants are.
         PrefectAwayError: the server does not answer and there is no copy.
     """
     try:
@@ -154,9 +168,15 @@ def only_product() -> str:
     raise InputError(f"several products are known here: {', '.join(known)}", hint="name one with --product")
 
 
+def block_type(kind: str, tool: BaseModel) -> str:
+    """Which of the block types of a kind a tool has, without `stationmaster-`."""
+    return next((one for one in EITHER.get(kind, ()) if isinstance(tool, KINDS[one])), kind)
+
+
 def remember(kind: str, product: str, tool: BaseModel) -> None:
     """Keep a tool's last good copy, readable by its owner alone."""
-    copies.write(KINDS[kind], _copy(kind, product), tool)
+    block = block_type(kind, tool)
+    copies.write(KINDS[block], _copy(kind, product), tool, block if block != kind else None)
 
 
 def recall(kind: str, product: str) -> Any:  # noqa: ANN401 - one of KINDS
@@ -167,8 +187,15 @@ def recall(kind: str, product: str) -> Any:  # noqa: ANN401 - one of KINDS
         CopyDamagedError: it cannot be read.
     """
     path = _copy(kind, product)
+    block = copies.block_of(path) or kind
+    if block not in KINDS:
+        raise copies.CopyDamagedError(
+            f"a block's copy is of type {block!r}, which this version does not know",
+            file=str(path),
+            hint="a newer version wrote it: upgrade stationmaster",
+        )
     try:
-        return copies.read(KINDS[kind], path)
+        return copies.read(KINDS[block], path)
     except FileNotFoundError:
         known = [other.stem for other in path.parent.glob("*.json")]
         raise BlockMissingError(
@@ -183,16 +210,37 @@ def age(kind: str, product: str) -> float:
 
 
 def _from_server(kind: str, product: str) -> Any:  # noqa: ANN401 - one of KINDS
+    """The one block of that kind, and a copy of it kept."""
+    blocks, found = EITHER.get(kind, (kind,)), dict[str, Any]()
+    for block in blocks:
+        with contextlib.suppress(BlockMissingError):
+            found[block] = _loaded(block, product)
+    if not found:
+        names = " or ".join(f"stationmaster-{block}" for block in blocks)
+        raise BlockMissingError(
+            f"the Prefect server has no block {names} named {product!r}",
+            hint="create it in the UI under Blocks, or run `stationmaster up`",
+        )
+    if len(found) > 1:
+        names = " and ".join(f"stationmaster-{block}" for block in found)
+        raise BlockAmbiguousError(
+            f"the Prefect server has {names} named {product!r}; a product has one of them",
+            hint="delete the others in the UI under Blocks",
+        )
+    (tool,) = found.values()
+    with contextlib.suppress(OSError):  # a full disk must not stop a release here
+        remember(kind, product, tool)
+    return tool
+
+
+def _loaded(kind: str, product: str) -> Any:  # noqa: ANN401 - as above
     from stationmaster.blocks.collection import BLOCKS  # noqa: PLC0415 - prefect costs 3 s; questions never pay them
 
     try:
         block: Any = BLOCKS[kind].load(product)
     except Exception as error:  # noqa: BLE001 - whatever keeps the server from answering, the last good copy will do
         raise _why(kind, product, error) from None
-    tool = KINDS[kind].model_validate({name: getattr(block, name) for name in KINDS[kind].model_fields})
-    with contextlib.suppress(OSError):  # a full disk must not stop a release here
-        remember(kind, product, tool)
-    return tool
+    return KINDS[kind].model_validate({name: getattr(block, name) for name in KINDS[kind].model_fields})
 
 
 def _why(kind: str, product: str, error: Exception) -> StationmasterError:
@@ -201,8 +249,7 @@ def _why(kind: str, product: str, error: Exception) -> StationmasterError:
 
     block = f"block stationmaster-{kind} named {product!r}"
     if isinstance(error.__cause__, ObjectNotFound):
-        hint = "create it in the UI under Blocks, or run `stationmaster up`"
-        return BlockMissingError(f"the Prefect server has no {block}", hint=hint)
+        return BlockMissingError(f"the Prefect server has no {block}")
     if isinstance(error.__cause__, ValidationError):
         return BlockInvalidError(
             f"the {block} is not valid: {copies.wrong_fields(error.__cause__)}", hint="mend it in the UI"

@@ -18,6 +18,8 @@ from stationmaster.blocks.settings import LedgerDatabase, ProductSecrets
 from stationmaster.blocks.signer import FileSigner
 from stationmaster.blocks.source import GitRepository
 from stationmaster.blocks.tenant_directory import YamlDirectory
+from stationmaster.blocks.tenant_http import HttpDirectory
+from stationmaster.blocks.tenant_sql import SqlDirectory
 
 SECRET = SecretStr("hunter2")
 KEY = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -46,3 +48,11 @@ def tools(folder: Path) -> dict[str, BaseModel]:
 def optional() -> dict[str, BaseModel]:
     """Those that a product may have, with their secrets."""
     return {"code-host": CodeHost(host="github", repository="shop/orders", token=SECRET)}
+
+
+def alternatives() -> dict[str, BaseModel]:
+    """The tenants by the other block types, with their secrets."""
+    return {
+        "tenants-sql": SqlDirectory(url=SecretStr("postgresql://app:hunter2@db/crm"), query="SELECT 1 AS id"),
+        "tenants-http": HttpDirectory(url="https://crm.example/tenants", token=SECRET, fields={"id": "customer"}),
+    }

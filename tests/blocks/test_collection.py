@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 from stationmaster.blocks import collection, toolbox
 from stationmaster.blocks.collection import BLOCKS
-from stationmaster.blocks.toolbox import BlockInvalidError, BlockMissingError
-from tests.tools import optional, tools
+from stationmaster.blocks.toolbox import BlockAmbiguousError, BlockInvalidError, BlockMissingError
+from tests.tools import alternatives, optional, tools
 
 _PRIVATE = ("password", "secret", "token", "key", "credential")
 TOOLS = toolbox.KINDS
@@ -45,6 +45,7 @@ def test_what_is_secret_is_so_in_the_form() -> None:
     assert hidden == {
         "chat.token", "code-host.token", "database.databases.*", "database.scratch", "ledger.url",
         "secrets.environment.*", "secrets.journeys.*", "signer.key", "target.instances.*",
+        "tenants-http.token", "tenants-sql.url",
     }  # fmt: skip
 
 
@@ -56,7 +57,7 @@ def test_what_is_private_by_its_name_is_no_readable_field(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_secret_of_a_block_is_shown_unless_asked_for(kind: str, tmp_path: Path) -> None:
-    block = as_block(kind, (tools(tmp_path) | optional())[kind])
+    block = as_block(kind, (tools(tmp_path) | optional() | alternatives())[kind])
     document = block._to_block_document(name="shop", block_schema_id=_ID, block_type_id=_ID)
     kept = document.model_dump_json()
     assert "hunter2" not in f"{block!r} {block} {block.model_dump_json()} {kept}"
@@ -99,12 +100,31 @@ def test_tools_go_to_the_server_and_come_back(server: None, tmp_path: Path, monk
         assert "hunter2" not in _as_the_ui_sees_it(kind)
         assert toolbox.optional(kind, "shop") == tool
         assert toolbox.recall(kind, "shop") == tool
+    _tenants_come_from_one_block_of_three(tmp_path)
     _break("shop")
     with pytest.raises(
         BlockInvalidError, match="block stationmaster-secrets named 'shop' is not valid: environment"
     ) as caught:
         toolbox.load("shop")
     assert "hunter2" not in f"{caught.value} {caught.value.__cause__}"
+
+
+def _tenants_come_from_one_block_of_three(tmp_path: Path) -> None:
+    file = tools(tmp_path)["tenants"]
+    for kind, tool in alternatives().items():
+        as_block(kind, tool).save("shop")
+        assert "hunter2" not in _as_the_ui_sees_it(kind)
+        with pytest.raises(BlockAmbiguousError, match=f"stationmaster-tenants and stationmaster-{kind} named 'shop'"):
+            toolbox.load("shop")
+        BLOCKS["tenants"].delete("shop")
+        toolbox.load("shop").ledger.close()
+        assert toolbox.recall("tenants", "shop") == tool
+        BLOCKS[kind].delete("shop")
+        with pytest.raises(BlockMissingError, match="stationmaster-tenants or stationmaster-tenants-sql or "):
+            toolbox.load("shop")
+        as_block("tenants", file).save("shop")
+    toolbox.load("shop").ledger.close()
+    assert toolbox.recall("tenants", "shop") == file
 
 
 def _as_the_ui_sees_it(kind: str) -> str:

@@ -1,28 +1,39 @@
 """The tenant file: every fault with its file and line, and read anew at each question."""
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stationmaster.blocks.tenant_directory import YamlDirectory
-from stationmaster.domain.documents import DocumentError, read
+from stationmaster.domain.documents import DocumentError
 from stationmaster.domain.errors import InputError
-from stationmaster.domain.product import Product
+from tests.blocks.tenants_conformance import PRODUCT, TenantsConformance
 
-PRODUCT = read(
-    Product,
-    """\
-product: shop
-build: {command: [make], output: app.pyz}
-service: {command: ["{artifact}", "{socket}"]}
-rings: [{name: pilot}, {name: rest}]
-journeys: [{name: order, steps: [{name: look, path: /}]}]
-hard_limits: {availability: {max_bad: 0.05, min_count: 20}}
-approvals: {deploy: {release-approver: 1}}
-""",
-    "stationmaster.yaml",
-).value
 GOOD = "tenants:\n  - {id: acme, name: Acme, ring: pilot, window: open}\n"
+
+
+@dataclass
+class File:
+    path: Path
+
+    @property
+    def directory(self) -> YamlDirectory:
+        return YamlDirectory(path=str(self.path))
+
+    def put(self, tenants: list[dict[str, Any]]) -> None:
+        self.path.write_text(json.dumps({"tenants": tenants}, indent=1))
+
+    def go_away(self) -> None:
+        self.path.unlink()
+
+
+class TestYaml(TenantsConformance):
+    @pytest.fixture
+    def world(self, tmp_path: Path) -> File:
+        return File(tmp_path / "tenants.yaml")
 
 
 @pytest.fixture

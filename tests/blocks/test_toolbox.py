@@ -31,7 +31,7 @@ from stationmaster.blocks.toolbox import (
     remembered,
 )
 from stationmaster.domain.errors import InputError, OutsideError
-from tests.tools import tools
+from tests.tools import alternatives, tools
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +75,17 @@ def test_every_tool_comes_back_as_it_was(tmp_path: Path) -> None:
         assert recall(kind, "shop") == tool
 
 
+def test_a_copy_knows_which_of_several_types_it_is_and_an_old_one_is_of_the_first(tmp_path: Path) -> None:
+    file = tools(tmp_path)["tenants"]
+    for tool in (*alternatives().values(), file):
+        remember("tenants", "shop", tool)
+        assert recall("tenants", "shop") == tool
+    assert json.loads(copied("tenants").read_text()) == {"path": str(tmp_path / "tenants.yaml")}
+    copied("tenants").write_text('{"block type": "tenants-ldap", "path": "/"}')
+    with pytest.raises(CopyDamagedError, match="'tenants-ldap', which this version does not know"):
+        recall("tenants", "shop")
+
+
 def test_a_copy_is_its_owners_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
@@ -97,7 +108,7 @@ def test_a_copy_holds_what_the_tool_needs_and_no_more() -> None:
 
 
 def test_a_tool_shows_no_secret_when_printed(tmp_path: Path) -> None:
-    for tool in tools(tmp_path).values():
+    for tool in (*tools(tmp_path).values(), *alternatives().values()):
         assert "hunter2" not in f"{tool!r} {tool}"
 
 
