@@ -2,20 +2,17 @@
 wall-clock times and knows no zones.
 """
 
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Literal
 
 from dateutil.rrule import DAILY, MONTHLY, WEEKLY, rrule, weekday
 
-from stationmaster.domain.errors import nearest
+from stationmaster.domain.rule_parts import WEEKDAYS, number, numbers, split, weekday_text, weekdays
 
 _FREQUENCIES: dict[str, Literal[1, 2, 3]] = {"DAILY": DAILY, "WEEKLY": WEEKLY, "MONTHLY": MONTHLY}
-_DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _PARTS = ("FREQ", "INTERVAL", "BYDAY", "BYHOUR", "BYMINUTE", "BYMONTHDAY", "BYSETPOS")
-_WEEKS_OF_A_MONTH = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +31,7 @@ class Cadence:
         """With the parts that RFC 5545 takes from the start where the rule does not say them."""
         days, month_days = self.days, self.month_days
         if self.frequency == "WEEKLY" and not days:
-            days = ((0, _DAYS[start.weekday()]),)
+            days = ((0, WEEKDAYS[start.weekday()]),)
         if self.frequency == "MONTHLY" and not (days or month_days):
             month_days = (start.day,)
         hours, minutes = self.hours or (start.hour,), self.minutes or (start.minute,)
@@ -47,7 +44,7 @@ class Cadence:
                 _FREQUENCIES[self.frequency],
                 dtstart=start,
                 interval=self.interval,
-                byweekday=[weekday(_DAYS.index(day), number or None) for number, day in self.days] or None,
+                byweekday=[weekday(WEEKDAYS.index(day), ordinal or None) for ordinal, day in self.days] or None,
                 byhour=self.hours,
                 byminute=self.minutes,
                 bysecond=0,
@@ -57,33 +54,26 @@ class Cadence:
         )
 
     def __str__(self) -> str:
-        days = [f"{number or ''}{day}" for number, day in self.days]
-        numbers = (self.hours, self.minutes, self.month_days, self.positions)
-        texts = [",".join(str(one) for one in part) for part in numbers]
+        days = [weekday_text(*day) for day in self.days]
+        others = (self.hours, self.minutes, self.month_days, self.positions)
+        texts = [",".join(str(one) for one in part) for part in others]
         values = (self.frequency, str(self.interval), ",".join(days), *texts)
         return ";".join(f"{name}={value}" for name, value in zip(_PARTS, values, strict=True) if value)
 
 
 def parse(text: str) -> Cadence:
     """The text of an RRULE in numbers, or a ValueError that names the part."""
-    parts: dict[str, str] = {}
-    for part in text.strip().upper().split(";"):
-        name, _, value = part.partition("=")
-        if name not in _PARTS:
-            raise ValueError(f"a train's cadence has no part {name!r}; {nearest(name, _PARTS)}")
-        if name in parts:
-            raise ValueError(f"{name} is given twice")
-        parts[name] = value
+    parts = split(text, _PARTS, "a train's cadence")
     if parts.get("FREQ") not in _FREQUENCIES:
         raise ValueError(f"a train's cadence begins with FREQ=DAILY, WEEKLY or MONTHLY, not {text[:40]!r}")
     found = Cadence(
         parts["FREQ"],
-        _numbers(parts, "INTERVAL", range(1, 367))[0] if "INTERVAL" in parts else 1,
-        _days(parts.get("BYDAY")),
-        _numbers(parts, "BYHOUR", range(24)),
-        _numbers(parts, "BYMINUTE", range(60)),
-        _numbers(parts, "BYMONTHDAY", [n for n in range(-31, 32) if n]),
-        _numbers(parts, "BYSETPOS", [n for n in range(-366, 367) if n]),
+        number(parts, "INTERVAL", range(1, 367)) or 1,
+        weekdays(parts.get("BYDAY")),
+        numbers(parts, "BYHOUR", range(24)),
+        numbers(parts, "BYMINUTE", range(60)),
+        numbers(parts, "BYMONTHDAY", [n for n in range(-31, 32) if n]),
+        numbers(parts, "BYSETPOS", [n for n in range(-366, 367) if n]),
     )
     _refuse_meaningless(found)
     return found
@@ -93,7 +83,7 @@ def _refuse_meaningless(rule: Cadence) -> None:
     """What RFC 5545 forbids, or libraries read in different ways."""
     monthly = rule.frequency == "MONTHLY"
     refused = (
-        (not monthly and any(number for number, _ in rule.days), "BYDAY with a number, as 1TU, needs FREQ=MONTHLY"),
+        (not monthly and any(ordinal for ordinal, _ in rule.days), "BYDAY with a number, as 1TU, needs FREQ=MONTHLY"),
         (rule.frequency == "WEEKLY" and rule.month_days, "BYMONTHDAY needs FREQ=MONTHLY or DAILY"),
         (rule.positions and not monthly, "BYSETPOS needs FREQ=MONTHLY"),
         (rule.positions and not (rule.days or rule.month_days), "BYSETPOS picks from BYDAY or BYMONTHDAY; give one"),
@@ -101,29 +91,6 @@ def _refuse_meaningless(rule: Cadence) -> None:
     for wrong, said in refused:
         if wrong:
             raise ValueError(said)
-
-
-def _numbers(parts: dict[str, str], name: str, allowed: Collection[int]) -> tuple[int, ...]:
-    """The distinct numbers of a part, in order; INTERVAL has one."""
-    said = parts[name].split(",") if name in parts else []
-    if not all(re.fullmatch(r"[+-]?\d{1,3}", one) and int(one) in allowed for one in said):
-        raise ValueError(f"{name}={parts[name]} is not within {min(allowed)} to {max(allowed)}")
-    if name == "INTERVAL" and len(said) > 1:
-        raise ValueError(f"INTERVAL={parts[name]} must be one number")
-    return tuple(sorted({int(one) for one in said}))
-
-
-def _days(text: str | None) -> tuple[tuple[int, str], ...]:
-    found = []
-    for one in text.split(",") if text is not None else ():
-        match = re.fullmatch(r"([+-]?\d{1,2})?([A-Z]{2})", one)
-        if match is None or match[2] not in _DAYS:
-            raise ValueError(f"BYDAY={text}: {one!r} is no day; write {', '.join(_DAYS)}, or 1TU, -1FR in a month")
-        number = int(match[1] or 0)
-        if abs(number) > _WEEKS_OF_A_MONTH or (match[1] and not number):
-            raise ValueError(f"BYDAY={text}: no month has a {one}")
-        found.append((number, match[2]))
-    return tuple(dict.fromkeys(found))
 
 
 def walls(rule: Cadence, start: datetime, begin: datetime) -> Iterator[datetime]:
