@@ -24,8 +24,14 @@ class Spans:
     @classmethod
     def of(cls, pairs: Iterable[tuple[int, int]]) -> "Spans":
         """In any order; what overlaps or touches is merged, what is empty or ends before it starts vanishes."""
-        table = np.array([(start, end) for start, end in pairs if start < end], dtype=np.int64).reshape(-1, 2)
-        return _counted(table[:, 0], table[:, 1], 1)
+        table = np.array(list(pairs), dtype=np.int64).reshape(-1, 2)
+        return cls.between(table[:, 0], table[:, 1])
+
+    @classmethod
+    def between(cls, starts: Seconds, ends: Seconds) -> "Spans":
+        """The same of two columns of equal length."""
+        some = starts < ends
+        return _counted(starts[some], ends[some], 1)
 
     @classmethod
     def nothing(cls) -> "Spans":
