@@ -59,6 +59,14 @@ def test_an_environment_without_a_product_is_refused(desk: Desk) -> None:
     desk.run("up", "--env-file", "e.env", "--json").refused(2, "input", "stationmaster up FOLDER")
 
 
+def test_a_sandbox_that_was_killed_half_way_is_told_of(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    half = Descriptor(run="/r", supervisor="/s", prefect_ui="http://p", prefect_auth="/a", product="shop")
+    monkeypatch.setattr(stack, "bring_up", lambda *_: half)
+    told = desk.run("up")
+    assert told.code == 0
+    assert "the sandbox of shop is not complete: `stationmaster up FOLDER`" in told.err
+
+
 def test_the_product_of_another_repository_is_refused(desk: Desk, tmp_path: Path) -> None:
     desk.repository.git("clone", "--quiet", ".", str(tmp_path / "clone"))
     (tmp_path / "clone" / "tenants.yaml").write_text(TENANTS)
