@@ -96,10 +96,10 @@ def _lead(leg: Leg, group: _Group, warm: Colour | None) -> _Led:
 
 def _groups(leg: Leg, tenants: Collection[str], failed: list[StationmasterError]) -> list[_Group]:
     """Who goes where. Tenants that ran nothing before are in no group."""
-    running, before = leg.tools.ledger.running(), _before(leg, tenants)
+    running, before = leg.tools.ledger.running(), ran_before_it(leg.tools, leg.release, tenants)
     new = sorted(set(tenants) - set(before))
     if new:
-        failed.append(_stays(leg, new))
+        failed.append(stays(leg.release, new))
     ways: dict[tuple[str, Colour, str], list[str]] = {}
     for tenant in sorted(set(tenants) & set(before)):
         at = running[tenant].fact
@@ -107,25 +107,26 @@ def _groups(leg: Leg, tenants: Collection[str], failed: list[StationmasterError]
     return [_Group(way[0], way[1], before[names[0]], tuple(names)) for way, names in ways.items()]
 
 
-def _before(leg: Leg, tenants: Collection[str]) -> dict[str, Entry]:
-    """What each tenant ran before. Where another release was last, and was taken back to this one's artifact, that is
-    older: its whole past is read.
+def ran_before_it(tools: Toolbox, release: str, tenants: Collection[str]) -> dict[str, Entry]:
+    """What each tenant ran before the release; who ran nothing is not in it. Where another release was last, and was
+    taken back to this one's artifact, that is older: its whole past is read.
     """
-    running, before = leg.tools.ledger.running(), leg.tools.ledger.running(without=leg.release)
+    running, before = tools.ledger.running(), tools.ledger.running(without=release)
     for tenant in set(tenants) & set(before):
         digest = running[tenant].fact["digest"]
         if before[tenant].fact["digest"] != digest:
             continue
         del before[tenant]
-        past = sorted((e for step in RUNS for e in leg.tools.ledger.history(step, tenant)), key=lambda e: e.index)
+        past = sorted((e for step in RUNS for e in tools.ledger.history(step, tenant)), key=lambda e: e.index)
         if found := ran_before(past, digest):
             before[tenant] = found
     return before
 
 
-def _stays(leg: Leg, tenants: list[str]) -> NothingRunsError:
+def stays(release: str, tenants: Collection[str]) -> NothingRunsError:
+    """Why tenants are not led back."""
     return NothingRunsError(
-        f"{', '.join(tenants)} ran nothing before {leg.release}, so they stay on it",
+        f"{', '.join(sorted(tenants))} ran nothing before {release}, so they stay on it",
         hint="start a release of the version you want",
     )
 

@@ -26,7 +26,7 @@ app = App(
 app.command(
     "stationmaster.cli.sandbox:demo", name="demo", help="A whole product on this machine, released to its tenants."
 )
-app.command("stationmaster.cli.stack:up", name="up", help="Start PostgreSQL, Prefect and a worker; leave them running.")
+app.command("stationmaster.cli.stack:up", name="up", help="Start PostgreSQL, Prefect and a worker, and with a folder the sandbox of the product in it.")
 app.command("stationmaster.cli.stack:down", name="down", help="End everything that up or demo started.")
 app.command(
     "stationmaster.cli.register:register", name="register", help="Tell the Prefect server every flow with its form."

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from stationmaster.blocks.database import MigrationFailedError
+from stationmaster.blocks.instances import NothingRunsError
 from stationmaster.blocks.ordering import decide, give_order
 from stationmaster.domain.errors import OutsideError
 from stationmaster.domain.orders import ABORT
@@ -234,6 +235,18 @@ def test_nothing_is_recorded_of_what_cannot_be(world: World) -> None:
     with pytest.raises(NotOnReleaseError, match="nobody does not run r2"):
         world.rollback("r2", "nobody")
     assert world.ledger.entries() == before
+
+
+def test_a_first_release_cannot_be_taken_back_and_stays_as_it_is(world: World) -> None:
+    """The tenant is new, and runs nothing before the release."""
+    dinah = "  - {id: dinah, name: Dinah, ring: broad, window: open}\n"
+    world.directory.write_text(world.directory.read_text() + dinah)
+    world.release()
+    before = world.ledger.entries()
+    with pytest.raises(NothingRunsError, match="dinah ran nothing before r2, so they stay on it"):
+        give_order(world.tools, world.asked("r2", "dinah", now=True).model_copy(update={"scope": "tenant"}))
+    assert world.ledger.entries() == before
+    assert world.status().stage == "released"
 
 
 def test_a_rollback_is_never_rolled_back(world: World) -> None:
