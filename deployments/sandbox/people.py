@@ -4,7 +4,10 @@ These are demo keys. Whoever can read the run directory can approve releases of 
 """
 
 import base64
+import json
 import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +30,7 @@ _NAMES = {
     "rosa": "Rosa Keller", "ben": "Ben Okafor", "mei": "Mei Tanaka", "tomas": "Tomas Novak", "leila": "Leila Haddad",
     "ana": "Ana Lindqvist",
 }  # fmt: skip
+_SERVICES = (SERVICE, "webhook", "release-train")
 _FEWEST = 2  # approvers, so that the tutorial's second one exists where one is enough
 
 
@@ -44,9 +48,10 @@ class Cast:
     keys: dict[str, Path]
 
 
-def make_people(folder: Path, product: Product) -> Cast:
-    """Keys and `approvers.yaml` in `folder`: as many approvers as the product asks for, each with every role it names.
-    Keys that are there already are kept; the file is written anew when the product asks for others.
+def make_people(folder: Path, product: Product, authors: Iterable[tuple[str, str]] = ()) -> Cast:
+    """Keys and `approvers.yaml` in `folder`: as many approvers as the product asks for, each with every role it names,
+    and `authors`, names with addresses, as people who may nothing: whoever wrote a change is known, so that it can be
+    told who did not. Keys that are there already are kept; the file is written anew when it would say something else.
 
     Raises:
         TooManyApproversError: the sandbox has not so many people.
@@ -56,7 +61,7 @@ def make_people(folder: Path, product: Product) -> Cast:
     keys.mkdir(parents=True, exist_ok=True, mode=0o700)
     cast = Cast(folder / "approvers.yaml", {name: keys / f"{name}.pem" for name in (*approvers, STARTER, SERVICE)})
     public = {name: _public(path) for name, path in cast.keys.items()}
-    text = _text(product, approvers, public)
+    text = _text(product, approvers, public, _others(product, approvers, authors))
     if not cast.approvers.exists() or cast.approvers.read_text("utf-8") != text:
         _write(cast.approvers, text.encode())
     return cast
@@ -67,15 +72,38 @@ def must_have_approvers(product: Product) -> None:
     _approvers(product)
 
 
-def _text(product: Product, approvers: tuple[str, ...], keys: dict[str, str]) -> str:
+def _others(
+    product: Product, approvers: tuple[str, ...], authors: Iterable[tuple[str, str]]
+) -> dict[str, tuple[str, str]]:
+    """Ids of authors whom the file does not name yet, each to name and address."""
+    ours = {f"{one}@{_domain(product)}" for one in (*approvers, STARTER)}
+    taken, found = {*approvers, STARTER, *_SERVICES}, dict[str, tuple[str, str]]()
+    for name, address in authors:
+        if address.lower() in ours:
+            continue
+        mailbox = re.sub(r"[^a-z0-9]+", "-", address.partition("@")[0].lower()).strip("-")[:50] or "author"
+        free = next(one for one in (mailbox, *(f"{mailbox}-{n}" for n in range(2, 10_000))) if one not in taken)
+        taken.add(free)
+        found[free] = (name, address)
+    return found
+
+
+def _domain(product: Product) -> str:
+    return f"{product.product}.example"
+
+
+def _text(
+    product: Product, approvers: tuple[str, ...], keys: dict[str, str], others: dict[str, tuple[str, str]]
+) -> str:
     templates = Environment(
         loader=PackageLoader("stationmaster.deployments", "sandbox"), undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - YAML, and every word in it is ours or a name that the product's file checked
         trim_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     return templates.get_template("approvers.yaml.j2").render(
-        employer=product.product.replace("-", " ").title(), domain=f"{product.product}.example", names=_NAMES,
+        employer=product.product.replace("-", " ").title(), domain=_domain(product), names=_NAMES,
         approvers=approvers, roles=_roles(product), keys=keys,
+        others={one: [json.dumps(word, ensure_ascii=False) for word in who] for one, who in others.items()},
     )  # fmt: skip
 
 

@@ -83,6 +83,15 @@ class Repository:
         branch = (self._git.bytes("symbolic-ref", "--quiet", "--short", "HEAD") or b"").decode().strip()
         return branch or self._git.text("rev-parse", "HEAD").strip()
 
+    @property
+    def authors(self) -> list[tuple[str, str]]:
+        """Name and address of everybody whom a commit of any branch names as author or committer, each once, sorted by
+        address.
+        """
+        lines = self._git.text("log", "--all", "--format=%an%x09%ae%n%cn%x09%ce").splitlines()
+        found = {address.lower(): (name, address) for name, _, address in (line.partition("\t") for line in lines)}
+        return [found[address] for address in sorted(found) if address]
+
     def committed(self, path: str) -> str:
         """A file as the commit that is checked out has it.
 

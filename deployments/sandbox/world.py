@@ -79,7 +79,7 @@ def build_world(stack: Descriptor, repository: Repository, say: Say) -> World:
     run, supervisor = Path(stack.run), Supervisor(socket=stack.supervisor)
     claimed = stack.model_copy(update={"product": repository.name})
     claimed.save()  # one that is killed from here on is completed, or replaced, by the next
-    people = make_people(run / "people", repository.product)
+    people = make_people(run / "people", repository.product, repository.authors)
     for name in ("scratch", *(_database(repository.name, instance) for instance in repository.instances)):
         postgres.create_database(run, name)
     supervisor.ensure(proxy.prepare(run, repository.instances, repository.product.service.health))

@@ -68,6 +68,19 @@ def test_a_second_call_keeps_the_people(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in make_people(tmp_path, product()).keys.values()} == first
 
 
+def test_whoever_wrote_a_change_is_known_and_may_nothing(tmp_path: Path) -> None:
+    authors = [
+        ("Aya", "aya@shop.example"), ("Aya too", "Aya@home.example"), ("Ben", "ben@shop.example"),
+        ('Q: "x" # y', "webhook@x.example"), ("Zoé", "@"),
+    ]  # fmt: skip
+    people = signer(make_people(tmp_path, product(), authors)).people()
+    known = {person.id: person for person in people.people}
+    assert list(known)[-4:] == ["aya", "aya-2", "webhook-2", "author"]
+    assert known["webhook-2"].name == 'Q: "x" # y'
+    assert not any(known[one].roles or known[one].keys for one in ("aya", "aya-2", "webhook-2", "author"))
+    assert people.person("BEN@shop.example") is known["ben"]
+
+
 def test_each_role_that_a_product_asks_for_has_people_enough_a_hotfix_too(tmp_path: Path) -> None:
     wanted = {"security": 1, "release-approver": 2}
     cast = make_people(tmp_path, asking(wanted, {"on-call-lead": 1}))
