@@ -26,7 +26,11 @@ app = App(
 app.command(
     "stationmaster.cli.sandbox:demo", name="demo", help="A whole product on this machine, released to its tenants."
 )
-app.command("stationmaster.cli.stack:up", name="up", help="Start PostgreSQL, Prefect and a worker, and with a folder the sandbox of the product in it.")
+app.command(
+    "stationmaster.cli.stack:up",
+    name="up",
+    help="Start PostgreSQL, Prefect and a worker, and with a folder the sandbox of the product in it.",
+)
 app.command("stationmaster.cli.stack:down", name="down", help="End everything that up or demo started.")
 app.command(
     "stationmaster.cli.register:register", name="register", help="Tell the Prefect server every flow with its form."
@@ -47,6 +51,9 @@ app.command(
     "stationmaster.cli.freeze:app",
     name="freeze",
     help="Keep new versions away from production, stage, a ring or a tenant.",
+)
+app.command(
+    "stationmaster.cli.calendar:app", name="calendar", help="When may something be touched? Ask calendar files."
 )
 app.command("stationmaster.cli.tenants:app", name="tenants", help="Which tenants there are and what they run.")
 app.command("stationmaster.cli.checks:app", name="checks", help="Run the product's own checks, as a release does.")

@@ -9,14 +9,18 @@ from stationmaster.domain.stages import EDGES, STAGES
 
 
 def schema(
-    document: Literal["product", "tenants", "approvers"] = "product", *, stages: Flag = False, json: Flag = False
+    document: Literal["product", "tenants", "approvers", "calendar"] = "product",
+    *,
+    stages: Flag = False,
+    json: Flag = False,
 ) -> None:
     """Print the JSON Schema of a file, or the stages of a release and what leads from one to another.
 
     Parameters
     ----------
     document
-        product: stationmaster.yaml. tenants: the tenant directory. approvers: approvers.yaml.
+        product: stationmaster.yaml. tenants: the tenant directory. approvers: approvers.yaml. calendar: a
+        calendar file.
     stages
         The table of stages instead.
     json

@@ -1,4 +1,5 @@
-"""The files people write (`stationmaster.yaml`, tenants, approvers): text in, a model out, or every problem at once.
+"""The files people write (`stationmaster.yaml`, tenants, approvers, calendars): text in, a model out, or every problem
+at once.
 
 Each problem names file, line and the nearest right spelling. Reading files from disk is left to the caller.
 """
@@ -9,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from stationmaster.domain.approvers import Approvers
+from stationmaster.domain.calendar import Calendar
 from stationmaster.domain.errors import InputError, nearest
 from stationmaster.domain.located import Located, Problem, locate
 from stationmaster.domain.product import Product
@@ -18,7 +20,12 @@ from stationmaster.domain.zones import known_zones
 
 M = TypeVar("M", bound=BaseModel)
 
-DOCUMENTS: dict[str, type[BaseModel]] = {"product": Product, "tenants": Directory, "approvers": Approvers}
+DOCUMENTS: dict[str, type[BaseModel]] = {
+    "product": Product,
+    "tenants": Directory,
+    "approvers": Approvers,
+    "calendar": Calendar,
+}
 # What the other environments' instances and databases are called: a dedicated tenant's instance bears its id.
 RESERVED = frozenset({"stage", "cloud"})
 
@@ -115,7 +122,7 @@ def _complaints(
 
 
 def schema(document: str) -> dict[str, Any]:
-    """The JSON Schema of `product`, `tenants` or `approvers`, for editors."""
+    """The JSON Schema of `product`, `tenants`, `approvers` or `calendar`, for editors."""
     if document not in DOCUMENTS:
         raise InputError(f"unknown document {document!r}", hint=nearest(document, DOCUMENTS))
     return {

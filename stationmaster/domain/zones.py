@@ -42,6 +42,14 @@ def zone(name: str) -> ZoneInfo:
         return ZoneInfo.from_file(data, key=name)
 
 
+@cache
+def countries(name: str) -> frozenset[str]:
+    """The countries whose clocks a zone is, as ISO 3166 codes; none where the zone is of no country or an alias."""
+    table = files("tzdata").joinpath("zoneinfo", "zone1970.tab").read_text("utf-8")
+    rows = (line.split("\t") for line in table.splitlines() if not line.startswith("#"))
+    return frozenset(code for row in rows if row[2] == name for code in row[0].split(","))
+
+
 def tzdata_version() -> str:
     """The release of the IANA data that all answers rest on, as `2026a`."""
     return str(import_module("tzdata").IANA_VERSION)

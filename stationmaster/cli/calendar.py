@@ -1,0 +1,201 @@
+"""`calendar …`: questions to calendar files. Nothing but the files is read: no server, no repository, no ledger."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from json import dumps
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from stationmaster.cli.options import Flag
+from stationmaster.cli.output import answer
+from stationmaster.cli.person import now
+from stationmaster.domain.calendar import Action, Calendar, Named
+from stationmaster.domain.calendar_answers import HORIZON, state
+from stationmaster.domain.calendar_slots import Slot, next_slot
+from stationmaster.domain.documents import Document, read
+from stationmaster.domain.duration import instant, seconds
+from stationmaster.domain.errors import Exit, InputError
+from stationmaster.domain.zones import tzdata_version
+
+app = App(name="calendar", help="When may something be touched? Ask calendar files.")
+For = Annotated[Action, Parameter(name="--for")]
+_FURTHEST = timedelta(days=3660)
+
+
+class UnreadableCalendarError(InputError):
+    """A calendar file is missing, or cannot be read."""
+
+    code = "unreadable_calendar"
+
+
+class NoInstantError(InputError):
+    """What was given is no instant with its zone."""
+
+    code = "no_instant"
+
+
+class NoDurationError(InputError):
+    """What was given is no duration that can be looked for."""
+
+    code = "no_duration"
+
+
+@app.command
+def check(file: str, /, *files: str, at: list[str], action: For = "deploy", json: Flag = False) -> int:
+    """Is it open at an instant? Exit code 0: at all instants that are given; 1: closed at one of them.
+
+    Several files are asked together: it is open only where all are open.
+
+    Parameters
+    ----------
+    file
+        A calendar file.
+    files
+        More of them.
+    at
+        The instant that is meant, as 2026-11-24T21:30:00Z or with another offset. It may be given several times; the
+        answers come in the same order.
+    action
+        What is to be done. Nothing closes a rollback; a hotfix is asked for as a deploy without a waiver.
+    json
+        One object on standard output, or a list when --at is given several times.
+    """
+    calendars = _calendars((file, *files))
+    answers = [_state(calendars, asked, action) for asked in [_instant("--at", text) for text in at]]
+    if json:
+        print(dumps(answers[0] if len(at) == 1 else answers, ensure_ascii=False))
+    else:
+        print("\n".join(_told(one) for one in answers))
+    return Exit.YES if all(one["state"] == "open" for one in answers) else Exit.NO
+
+
+@app.command(name="next")
+def next_(
+    file: str,
+    /,
+    *files: str,
+    duration: str,
+    after: str,
+    horizon: str = "90d",
+    action: For = "deploy",
+    json: Flag = False,
+) -> int:
+    """The next slot of a length. Exit code 1: there is none, and why.
+
+    It ends the longest cutoff of the files before any of them closes.
+
+    Parameters
+    ----------
+    file
+        A calendar file.
+    files
+        More of them; the slot is open in all.
+    duration
+        How long it takes, as 45m or 2h.
+    after
+        The slot does not start before this instant, as 2026-11-24T21:30:00Z.
+    horizon
+        How far is looked; the slot starts within it.
+    action
+        What is to be done.
+    json
+        One object on standard output.
+    """
+    calendars, begin = _calendars((file, *files)), _instant("--after", after)
+    length = _duration("--duration", duration)
+    found = next_slot(calendars, length, begin, _duration("--horizon", horizon), action)
+    if isinstance(found, Slot):
+        start, end = instant(found.start), instant(found.end)
+        answer({"start": start, "end": end}, as_json=json, text=f"{start} to {end}")
+        return Exit.YES
+    told = f"no slot of {duration} starts within {horizon} of {instant(begin)}"
+    rules = [f"  {rule}" for rule in found.why]
+    answer({"start": None, "why": list(found.why)}, as_json=json, text="\n".join([told, *rules]))
+    return Exit.NO
+
+
+@app.command
+def lint(file: str, /, *files: str, at: str | None = None, json: Flag = False) -> int:
+    """What is valid and hardly meant: expired rules, rules that never fire, windows nothing fits into. Exit code 1:
+    something was found; 2: a file is wrong.
+
+    Parameters
+    ----------
+    file
+        A calendar file.
+    files
+        More of them; each is looked at alone.
+    at
+        The instant from which on 400 days are looked at; now unless given.
+    json
+        One object on standard output.
+    """
+    from stationmaster.domain import calendar_lint  # noqa: PLC0415 - check and next do without
+
+    since = _instant("--at", at) if at else now()
+    found = [one for document in _documents((file, *files)) for one in calendar_lint.lint(document, since)]
+    lines = [f"{one.file}:{one.line}: {one.message}; {one.hint}" for one in found]
+    told = {"findings": [asdict(one) for one in found], "days": HORIZON.days, "tzdata": tzdata_version()}
+    answer(told, as_json=json, text="\n".join(lines or ["nothing is suspicious"]))
+    return Exit.NO if found else Exit.YES
+
+
+def _state(calendars: Sequence[Named], at: datetime, action: Action) -> dict[str, Any]:
+    found = state(calendars, at, action)
+    return {
+        "at": instant(at),
+        "state": "open" if found.open else "closed",
+        "rules": list(found.rules),
+        "next_transition": instant(found.next_transition) if found.next_transition else None,
+    }
+
+
+def _told(one: dict[str, Any]) -> str:
+    by = f" by {', '.join(one['rules'])}" if one["rules"] else ""
+    until = f"until {one['next_transition']}" if one["next_transition"] else f"for {HORIZON.days} days and more"
+    return f"{one['at']}  {one['state']}{by}, {until}"
+
+
+def _calendars(files: Sequence[str]) -> list[Named]:
+    return [Named(document.file, document.value) for document in _documents(files)]
+
+
+def _documents(files: Sequence[str]) -> list[Document[Calendar]]:
+    return [read(Calendar, _text(file), file) for file in files]
+
+
+def _text(file: str) -> str:
+    try:
+        return Path(file).read_text("utf-8")
+    except OSError as error:
+        raise UnreadableCalendarError(
+            f"it cannot be read: {error.strerror}", file=file, hint="name a calendar file"
+        ) from error
+    except ValueError as error:  # bytes that are no text, or a name that no file can have
+        raise UnreadableCalendarError("it is no text in UTF-8", file=file, hint="name a calendar file") from error
+
+
+def _instant(option: str, text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        missing = "has no zone" if at else "is no instant"
+        raise NoInstantError(f"{option} {text!r} {missing}", hint="write it as 2026-11-24T21:30:00Z")
+    return at
+
+
+def _duration(option: str, text: str) -> timedelta:
+    try:
+        found = timedelta(seconds=int(str(seconds(text))))
+    except (ValueError, OverflowError):
+        found = timedelta(0)
+    if not timedelta(0) < found <= _FURTHEST:
+        raise NoDurationError(
+            f"{option} {text!r} is no duration of at most {_FURTHEST.days}d", hint="write 90s, 45m, 2h or 3d"
+        )
+    return found

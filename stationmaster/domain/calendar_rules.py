@@ -1,0 +1,113 @@
+"""When a calendar's rule is in force, in UTC: days and wall-clock times become spans, here and nowhere else.
+
+Each distinct rule is expanded once for a zone and a year; ten thousand tenants who share a rule share its spans.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stationmaster.domain.business import business_days, fiscal, public_holidays
+from stationmaster.domain.calendar import Timing
+from stationmaster.domain.errors import InputError
+from stationmaster.domain.recurrence import days, ending
+from stationmaster.domain.spans import Spans, union
+from stationmaster.domain.wall_times import DAY, Offsets, new_year, offsets
+from stationmaster.domain.zones import zone
+
+Seconds = NDArray[np.int64]
+
+YEARS = range(1970, 2200)  # what can be asked about, in UTC
+_MIDNIGHT = time(0)
+_AROUND = timedelta(days=2)  # what begins this long before a year may reach into it, in any zone
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - wall-clock time
+
+
+class UnknownDaysError(InputError):
+    """Which days a rule means is not known so far ahead: the holidays of a year, or its working days."""
+
+    code = "unknown_days"
+
+
+def in_force(timing: Timing, zone_name: str, years: range) -> Spans:
+    """When the rule is in force during whole years of UTC, which must be within YEARS, or an `UnknownDaysError`."""
+    return union(_of_year(timing, zone_name, year) for year in years)
+
+
+@lru_cache(maxsize=32_768)
+def _of_year(timing: Timing, zone_name: str, year: int) -> Spans:
+    begin, end = new_year(year), new_year(year + 1)
+    if timing.expires is not None:
+        end = min(end, _instant(datetime.combine(timing.expires, _MIDNIGHT), zone_name, "starts"))
+    if timing.since is not None and timing.until is not None:
+        once = (_instant(timing.since, zone_name, "starts"), _instant(timing.until, zone_name, "ends"))
+        return Spans.of([once]).within(begin, end)
+    first, last = date(year, 1, 1) - _AROUND, date(year, 12, 31) + _AROUND
+    known = offsets(zone_name, year)
+    if timing.start is not None and timing.end is not None:
+        found = _timed(_recurring(timing, zone_name, first, last), timing.start, timing.end, known)
+    else:
+        found = _whole_days(_ranges(timing, zone_name, first, last), first, last, known)
+    return found.within(begin, end)
+
+
+def _ranges(timing: Timing, zone_name: str, first: date, last: date) -> Sequence[tuple[date, date]]:
+    """Whole days, both ends included, that touch first to last."""
+    try:
+        if timing.business_days is not None:
+            return business_days(timing.business_days, first, last)
+        if timing.fiscal is not None:
+            return fiscal(timing.fiscal, first, last)
+        if timing.holidays is not None:
+            return [(day, day) for day in public_holidays(timing.holidays, first, last)]
+    except ValueError as unknown:
+        raise UnknownDaysError(str(unknown), hint="ask about an earlier instant, or write the days as dates") from None
+    return [(day, day) for day in _recurring(timing, zone_name, first, last)]
+
+
+def _recurring(timing: Timing, zone_name: str, first: date, last: date) -> list[date]:
+    if timing.recurrence is None:
+        return []
+    ends = ending(timing.recurrence, timing.start or _MIDNIGHT, zone(zone_name))
+    return days(ends, timing.dtstart, first, last)
+
+
+def swallowed(timing: Timing, zone_name: str, first: date, last: date) -> list[date]:
+    """The days from first to last on which the clocks jump over all that a rule with times would be."""
+    if timing.start is None or timing.end is None:
+        return []
+    begins = _recurring(timing, zone_name, first, last)
+    return [day for day in begins if not len(_timed([day], timing.start, timing.end, offsets(zone_name, day.year)))]
+
+
+def _timed(begins: Sequence[date], start: time, end: time, known: Offsets) -> Spans:
+    """From `start` of each day to `end`, which is of the next day when it is not after `start`."""
+    midnights, over = _midnights(begins), DAY if end <= start else 0
+    return Spans.between(known.starts(midnights + _clock(start)), known.ends(midnights + _clock(end) + over))
+
+
+def _whole_days(ranges: Sequence[tuple[date, date]], first: date, last: date, known: Offsets) -> Spans:
+    """From midnight to midnight; what lies before `first` or after `last` is cut."""
+    cut = [(max(begin, first), min(end, last)) for begin, end in ranges if begin <= last and end >= first]
+    starts, ends = _midnights([begin for begin, _ in cut]), _midnights([end for _, end in cut]) + DAY
+    return Spans.between(known.starts(starts), known.ends(ends))
+
+
+def _midnights(dates: Sequence[date]) -> Seconds:
+    return np.array(dates, dtype="M8[D]").astype(np.int64) * DAY
+
+
+def _clock(at: time) -> int:
+    return at.hour * 3600 + at.minute * 60 + at.second
+
+
+def _instant(wall: datetime, zone_name: str, side: str) -> int:
+    """One wall-clock time; one outside YEARS is as far away as can be asked about."""
+    if wall.year not in YEARS:
+        return new_year(YEARS.start if wall.year < YEARS.start else YEARS.stop)
+    walls = np.array([int((wall - _EPOCH).total_seconds())], dtype=np.int64)
+    known = offsets(zone_name, wall.year)
+    return int((known.starts(walls) if side == "starts" else known.ends(walls))[0])
