@@ -132,6 +132,11 @@ def ending(rule: Recurrence, start: time, zone: ZoneInfo) -> Recurrence:
     return replace(rule, until=rule_until.last_beginning(rule.until, start, zone))
 
 
+def ambiguous(rule: Recurrence) -> str | None:
+    """What two readers may take for two different last days, with what to write; None when there is nothing."""
+    return rule_until.ambiguous(rule.until)
+
+
 def _refuse_unanchored(rule: Recurrence) -> None:
     """What a rule takes from its first day when it does not say so itself."""
     named = rule.days or rule.month_days

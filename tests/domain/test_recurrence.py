@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from heapq import merge
 from itertools import groupby, islice, takewhile
 from pathlib import Path
@@ -14,8 +14,8 @@ from dateutil import rrule
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from stationmaster.domain import recurrence, rule_until
-from stationmaster.domain.recurrence import Recurrence, days, ending, must_begin, parse
+from stationmaster.domain import recurrence
+from stationmaster.domain.recurrence import Recurrence, ambiguous, days, ending, must_begin, parse
 from stationmaster.domain.rule_parts import WEEKDAYS
 
 LIBICAL = Path(__file__).with_name("libical_recurrences.txt").read_text(encoding="utf-8")
@@ -282,14 +282,13 @@ def test_until_with_a_time_is_its_written_day_where_no_zone_is_said(until: str) 
 
 
 def test_until_with_a_time_is_ambiguous_and_a_day_is_not() -> None:
-    assert rule_until.ambiguous(None) is None
-    assert rule_until.ambiguous(date(2026, 12, 31)) is None
-    said = rule_until.ambiguous(datetime(2026, 12, 31, 22, tzinfo=UTC))
-    assert said == (
+    assert ambiguous(parse("FREQ=DAILY")) is None
+    assert ambiguous(parse("FREQ=DAILY;UNTIL=20261231")) is None
+    assert ambiguous(parse("FREQ=DAILY;UNTIL=20261231T220000Z")) == (
         "UNTIL=20261231T220000Z is in UTC, so that the last day depends on the zone; "
         "write the last day alone, as UNTIL=20261231"
     )
-    assert "compared with the start" in (rule_until.ambiguous(datetime(2026, 12, 31, 22)) or "")  # noqa: DTZ001
+    assert "is compared with the start" in (ambiguous(parse("FREQ=DAILY;UNTIL=20261231T220000")) or "")
 
 
 # What is refused
