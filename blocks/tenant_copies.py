@@ -102,11 +102,18 @@ class Copy(BaseModel):
 
 @dataclass(frozen=True)
 class Known:
-    """A tenant directory, how many seconds ago its source said so, and why that is not now."""
+    """A tenant directory, how many seconds ago its source said so, and why that is not now. As a document its lines are
+    those of the file; where there is none, a tenant's number stands for one.
+    """
 
-    directory: Directory
+    document: Document[Directory]
     age: float = 0
     why: str | None = None
+
+    @property
+    def directory(self) -> Directory:
+        """The tenants."""
+        return self.document.value
 
     @property
     def note(self) -> str | None:
@@ -117,7 +124,7 @@ class Known:
 @dataclass(frozen=True)
 class _Kept:
     copy: Copy
-    directory: Directory
+    document: Document[Directory]
 
 
 class AskedDirectory(BaseModel, ABC):
@@ -174,18 +181,14 @@ class AskedDirectory(BaseModel, ABC):
         """
         now, kept = time.time(), self._kept()
         if kept and not accept and 0 <= now - kept.copy.at < self.cache:
-            known = Known(kept.directory, now - kept.copy.at)
+            known = Known(kept.document, now - kept.copy.at)
         elif kept and not accept and kept.copy.failure and 0 <= now - kept.copy.failure.at < self.cache:
             known = self._instead(kept, kept.copy.failure.why, now)
         else:
             known = self._asked(kept, now, accept=accept)
         if product is not None:
-            check_directory(product, self.document(known.directory))
+            check_directory(product, known.document)
         return known
-
-    def document(self, directory: Directory) -> Document[Directory]:
-        """What `look` found as a file that can be quoted: a tenant's number stands where that has a line."""
-        return Document(directory, self._label, _lines(directory.tenants))
 
     @property
     def copy_path(self) -> Path:
@@ -200,9 +203,9 @@ class AskedDirectory(BaseModel, ABC):
     def _asked(self, kept: _Kept | None, now: float, *, accept: bool) -> Known:
         try:
             pages = self.ask(kept.copy.pages if kept else ())
-            directory = _directory(pages, self._label)
+            document = _document(pages, self._label)
             if kept and not accept:
-                _must_not_shrink(self.source, kept.directory, directory)
+                _must_not_shrink(self.source, kept.document.value, document.value)
         except StationmasterError as error:
             if kept is None or accept:
                 raise
@@ -210,19 +213,19 @@ class AskedDirectory(BaseModel, ABC):
             self._keep(kept.copy.model_copy(update={"failure": Failure(at=now, why=why)}))
             return self._instead(kept, why, now)
         self._keep(Copy(at=now, pages=pages))
-        return Known(directory)
+        return Known(document)
 
     def _instead(self, kept: _Kept, why: str, now: float) -> Known:
         age = now - kept.copy.at
         if not 0 <= age <= self.max_age:
             raise TenantsTooOldError(age, self.max_age, why)
-        return Known(kept.directory, age, why)
+        return Known(kept.document, age, why)
 
     def _kept(self) -> _Kept | None:
         """The copy, if there is one that can be read and is a directory."""
         try:
             copy = Copy.model_validate_json(self.copy_path.read_bytes())
-            return _Kept(copy, _directory(copy.pages, self._label))
+            return _Kept(copy, _document(copy.pages, self._label))
         except (OSError, ValidationError, DocumentError):
             return None
 
@@ -240,14 +243,14 @@ def ago(seconds: float) -> str:
     return f"{max(0.0, seconds):.0f} s"
 
 
-def _directory(pages: Iterable[Page], label: str) -> Directory:
+def _document(pages: Iterable[Page], label: str) -> Document[Directory]:
     """The tenants of all pages, in their order.
 
     Raises:
         DocumentError: one is not a tenant, there is none, or an id is given twice.
     """
     items = [item for page in pages for item in page.items]
-    located = _lines(items)
+    located = Located(lines={("tenants", index): index + 1 for index in range(len(items))})
     try:
         found = Directory.model_validate({"tenants": items})
     except ValidationError as error:
@@ -260,11 +263,7 @@ def _directory(pages: Iterable[Page], label: str) -> Directory:
             problems.append(Problem(number, said))
     if problems:
         raise DocumentError(label, problems)
-    return found
-
-
-def _lines(items: Sequence[object]) -> Located:
-    return Located(lines={("tenants", index): index + 1 for index in range(len(items))})
+    return Document(found, label, located)
 
 
 def _must_not_shrink(source: str, before: Directory, after: Directory) -> None:

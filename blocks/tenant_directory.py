@@ -25,22 +25,21 @@ class YamlDirectory(BaseModel):
             InputError: the file is missing or not text.
             DocumentError: it is wrong; every problem with its line.
         """
-        document = self.document()
+        return self.look(product).directory
+
+    def look(self, product: Product | None = None, *, accept: bool = False) -> Known:  # noqa: ARG002 - a file is believed
+        """The same with the lines; a file is as old as the question. Errors as `read`."""
+        document = self._document()
         if product is not None:
             check_directory(product, document)
-        return document.value
-
-    def look(self, product: Product | None = None) -> Known:
-        """As `read`; a file is as old as the question."""
-        return Known(self.read(product))
+        return Known(document)
 
     @property
     def calendar_folder(self) -> Path | None:
         """Where the calendar files are that tenants name: beside the file."""
         return Path(self.path).parent
 
-    def document(self) -> Document[Directory]:
-        """The tenants and their lines, not yet checked against a product. Errors as `read`."""
+    def _document(self) -> Document[Directory]:
         try:
             text = Path(self.path).read_text(encoding="utf-8")
         except OSError as error:
