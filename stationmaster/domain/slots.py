@@ -68,8 +68,8 @@ class SlotWave:
 
 @dataclass(frozen=True, slots=True)
 class Unplaced:
-    """A tenant without a slot, and the rules that keep it out: those of its calendars, or `notice`, `support`,
-    `capacity`, `duration` (open, but never for so long), `horizon` (its ring is not ready in time).
+    """A tenant without a slot, and the rules that keep it out: those of its calendars, or `support`, `notice`,
+    `capacity`, `horizon` (its ring is not ready, or it does not open, before it is too late to end in time).
     """
 
     tenant: str
@@ -101,10 +101,14 @@ class Slotted:
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """The start that suits everybody, or else most; None when it suits nobody. `left` is whom it does not suit."""
+    """The start that suits everybody, or else most; None when it suits nobody. `left` are those it does not suit."""
 
     start: int | None
-    left: tuple[Unplaced, ...]
+    left: tuple[Candidate, ...]
+
+    def why(self, after: int) -> tuple[Unplaced, ...]:
+        """What keeps each of them out at the start, or from `after` on where there is none. Calendars are asked now."""
+        return tuple(_closed(one, after if self.start is None else self.start) for one in self.left)
 
 
 def ring_order(rings: Iterable[str]) -> tuple[str, ...]:
@@ -142,7 +146,7 @@ def lay_out(candidates: Iterable[Candidate], rings: Sequence[str], limits: Limit
 
 
 def common_slot(candidates: Iterable[Candidate], duration: int, after: int, end: int) -> Common:
-    """The earliest start in [after, end) that suits everybody, or else most, and what keeps out those it does not suit.
+    """The earliest start in [after, end) that suits everybody, or else most, and whom it does not suit.
 
     n log n in all their spans. Notices are not asked.
     """
@@ -151,11 +155,10 @@ def common_slot(candidates: Iterable[Candidate], duration: int, after: int, end:
     starts, every = Starts(openings, duration, after, end), np.arange(len(openings))
     owner, low, high = starts.between(every, np.full(len(openings), after), end)
     if not len(owner):
-        return Common(None, tuple(_closed(one, after) for one in ordered))
+        return Common(None, tuple(ordered))
     at = most(low, high, np.bincount(rows, minlength=len(openings))[owner], Room(None, None, ()))
     suited = set(owner[(low <= at) & (at <= high)].tolist())
-    left = (one for one, row in zip(ordered, rows.tolist(), strict=True) if row not in suited)
-    return Common(at, tuple(_closed(one, at) for one in left))
+    return Common(at, tuple(one for one, row in zip(ordered, rows.tolist(), strict=True) if row not in suited))
 
 
 def _ring(
@@ -197,7 +200,7 @@ def _unplaced(one: Candidate, limits: Limits, ready: int, end: int) -> Unplaced:
     if ready >= end:
         return Unplaced(one.tenant, ("horizon",))
     if _fits(one.opening, limits.duration, ready, end) is None:
-        return Unplaced(one.tenant, one.rules(ready) or ("duration",))
+        return Unplaced(one.tenant, one.rules(ready) or ("horizon",))
     with_support = one.opening if limits.support is None else one.opening & limits.support
     if _fits(with_support, limits.duration, ready, end) is None:
         return Unplaced(one.tenant, ("support",))
@@ -213,7 +216,7 @@ def _fits(opening: Spans, duration: int, after: int, end: int) -> int | None:
 def _closed(one: Candidate, at: int) -> Unplaced:
     """What closes a tenant at a moment, or else first after it."""
     closes = at if not one.opening.at(at) else one.opening.next_change(at)
-    return Unplaced(one.tenant, one.rules(at if closes is None else closes) or ("duration",))
+    return Unplaced(one.tenant, one.rules(at if closes is None else closes) or ("horizon",))
 
 
 def _told(wave: SlotWave) -> dict[str, Any]:

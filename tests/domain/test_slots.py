@@ -53,7 +53,7 @@ def test_a_window_that_just_fits_is_used_and_one_that_is_a_second_short_is_not()
     short = Candidate("short", "general", Spans.of([(10, 9 + HOUR)]))
     made = planned(just, short)
     assert [wave.tenants for wave in made.waves] == [("just",)]
-    assert made.unplaced == (Unplaced("short", ("duration",)),)
+    assert made.unplaced == (Unplaced("short", ("horizon",)),)
 
 
 def test_starts_are_merged_when_nobody_waits_longer_than_gather() -> None:
@@ -171,12 +171,13 @@ def test_without_a_common_slot_it_is_said_who_is_left_and_why() -> None:
     every = [tenant("a", (0, 4)), same, replace(same, tenant="c"), tenant("d", (5, 7)), tenant("e", (6, 6))]
     found = common_slot(every, 2 * HOUR, 0, DAY)
     assert found.start == 6 * HOUR
-    assert found.left == (
+    assert found.why(0) == (
         Unplaced("a", ("a.yaml#closed at 6",)),
         Unplaced("d", ("d.yaml#closed at 7",)),
         Unplaced("e", ("e.yaml#closed at 6",)),
     )
-    assert common_slot(every[-1:], HOUR, 0, DAY).start is None
+    nobody = common_slot(every[-1:], HOUR, 4 * HOUR, DAY)
+    assert (nobody.start, nobody.why(4 * HOUR)) == (None, (Unplaced("e", ("e.yaml#closed at 4",)),))
 
 
 # --- properties: times are small numbers, and every second is looked at -----------------------------------------------
