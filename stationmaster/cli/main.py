@@ -55,6 +55,7 @@ app.command(
 app.command(
     "stationmaster.cli.calendar:app", name="calendar", help="When may something be touched? Ask calendar files."
 )
+app.command("stationmaster.cli.plan:plan", name="plan", help="Who would be reached when: a what-if from files alone.")
 app.command("stationmaster.cli.tenants:app", name="tenants", help="Which tenants there are and what they run.")
 app.command("stationmaster.cli.checks:app", name="checks", help="Run the product's own checks, as a release does.")
 app.command("stationmaster.cli.journeys:app", name="journeys", help="Run the product's journeys now.")

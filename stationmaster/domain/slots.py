@@ -16,7 +16,7 @@ import rfc8785
 
 from stationmaster.domain.duration import instant
 from stationmaster.domain.spans import Spans
-from stationmaster.domain.sweep import Numbers, Pace, Room, Starts, most, sweep
+from stationmaster.domain.sweep import NEVER, Numbers, Pace, Room, Starts, most, sweep
 
 DAY = 86_400
 RINGS = ("pilot", "early", "general")
@@ -156,7 +156,7 @@ def common_slot(candidates: Iterable[Candidate], duration: int, after: int, end:
     owner, low, high = starts.between(every, np.full(len(openings), after), end)
     if not len(owner):
         return Common(None, tuple(ordered))
-    at = most(low, high, np.bincount(rows, minlength=len(openings))[owner], Room(None, None, ()))
+    at = most(low, high, np.bincount(rows, minlength=len(openings))[owner], NEVER)
     suited = set(owner[(low <= at) & (at <= high)].tolist())
     return Common(at, tuple(one for one, row in zip(ordered, rows.tolist(), strict=True) if row not in suited))
 

@@ -80,13 +80,14 @@ def _joined(parts: Sequence[Numbers]) -> Numbers:
 
 class Room:
     """How many may be taken: into one wave, and on the day on which it starts. `days` are when days begin, ascending;
-    what was taken on a day stays taken for the rings after.
+    what was taken on a day stays taken for the rings after. `most` is what a wave may ever take.
     """
 
     def __init__(self, per_wave: int | None, per_day: int | None, days: Sequence[int]) -> None:
         self._days = np.array(days, dtype=np.int64)
-        self._per_wave = NEVER if per_wave is None else per_wave
-        self._left = np.full(len(days) + 1, NEVER if per_day is None else per_day)
+        a_day = NEVER if per_day is None else per_day
+        self.most = a_day if per_wave is None else min(per_wave, a_day)
+        self._left = np.full(len(days) + 1, a_day)
 
     def opens(self, clock: int) -> int:
         """The first moment from the clock on whose day is not full; NEVER when none comes."""
@@ -95,10 +96,9 @@ class Room:
             return NEVER
         return clock if free[0] == 0 else int(self._days[self._day(clock) + free[0] - 1])
 
-    def at(self, times: Numbers) -> Numbers:
-        """How many a wave that starts at each of the times may take."""
-        left: Numbers = self._left[np.searchsorted(self._days, times, side="right")]
-        return np.minimum(self._per_wave, left)
+    def at(self, at: int) -> int:
+        """How many a wave that starts then may take."""
+        return min(self.most, int(self._left[self._day(at)]))
 
     def take(self, at: int, count: int) -> None:
         self._left[self._day(at)] -= count
@@ -127,8 +127,8 @@ def sweep(starts: Starts, rows: Numbers, own: Numbers, pace: Pace, room: Room) -
     queue, waves = _Queue(starts, rows, own, pace), list[tuple[int, Numbers]]()
     clock = int(own.min(initial=NEVER))
     while (clock := room.opens(clock)) != NEVER and queue.waits(clock):
-        at, suited = queue.moment(room)
-        aboard = np.sort(suited[np.argsort(own[suited], kind="stable")][: int(room.at(np.array([at]))[0])])
+        at, suited = queue.moment(room.most)
+        aboard = np.sort(suited[np.argsort(own[suited], kind="stable")][: room.at(at)])
         waves.append((at, aboard))
         room.take(at, len(aboard))
         queue.leave(aboard)
@@ -154,20 +154,20 @@ class _Queue:
         self._by[late] = self._starts.last(self._rows[late], until)
         return bool(len(self._waiting))
 
-    def moment(self, room: Room) -> tuple[int, Numbers]:
-        """When the next wave begins, and whom that suits."""
+    def moment(self, enough: int) -> tuple[int, Numbers]:
+        """When the next wave begins, and whom that suits; for more than `enough` it waits for nobody."""
         by = int(self._by[self._waiting].min())
         near = self._waiting[self._next[self._waiting] <= by]
         owner, low, high = self._starts.between(self._rows[near], self._next[near], by)
-        at = most(low, high, np.ones(len(low), dtype=np.int64), room)
+        at = most(low, high, np.ones(len(low), dtype=np.int64), enough)
         return at, near[owner[(low <= at) & (at <= high)]]
 
     def leave(self, aboard: Numbers) -> None:
         self._waiting = np.setdiff1d(self._waiting, aboard, assume_unique=True)
 
 
-def most(low: Numbers, high: Numbers, weight: Numbers, room: Room) -> int:
-    """The earliest moment that lies in the closed intervals of most weight, what is beyond the room not counted.
+def most(low: Numbers, high: Numbers, weight: Numbers, enough: int) -> int:
+    """The earliest moment that lies in closed intervals of most weight, or of enough.
 
     Only where an interval begins can there be more than just before.
     """
@@ -175,4 +175,4 @@ def most(low: Numbers, high: Numbers, weight: Numbers, room: Room) -> int:
     over = np.concatenate(([0], np.cumsum(weight[ended])))
     moments = low[begun]
     inside = np.cumsum(weight[begun]) - over[np.searchsorted(high[ended], moments, side="left")]
-    return int(moments[np.argmax(np.minimum(inside, room.at(moments)))])
+    return int(moments[np.argmax(np.minimum(inside, enough))])

@@ -1,0 +1,97 @@
+"""`plan`: what would be planned, from files alone. No server, no ledger, no release."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from stationmaster.cli.options import Flag
+from stationmaster.cli.output import answer, table
+from stationmaster.domain.errors import Exit, InputError
+
+if TYPE_CHECKING:
+    from stationmaster.domain.slots import Slotted
+
+DAYS, DURATION = 90, 2700
+_MOST = 6  # tenants of a wave that are named in a line
+
+
+def plan(
+    *,
+    tenants: Path,
+    config: Path | None = None,
+    from_: Annotated[str | None, Parameter(name="--from")] = None,
+    days: int = DAYS,
+    duration: str | None = None,
+    json: Flag = False,
+) -> int:
+    """Say when each tenant would be reached, in which wave, and what keeps out who has no slot. Nothing is touched.
+
+    Parameters
+    ----------
+    tenants
+        The tenant directory; calendars are relative to it.
+    config
+        stationmaster.yaml, for ring order, soak, capacity and support hours. Without it: pilot, early, general, then
+        others by name, no soak and no limit.
+    from_
+        The instant to plan from, at which notices are taken to be sent; now unless given.
+    days
+        How many days may be planned.
+    duration
+        How long a wave takes, as 45m; `slot` of the configuration, or 45m, unless given.
+    json
+        One object on standard output.
+    """
+    from stationmaster.cli.planning import planned  # noqa: PLC0415 - numpy and calendars cost a second
+
+    begin = _begin(from_)
+    if days < 1:
+        raise InputError(f"--days {days}: a plan takes at least one", hint=f"--days {DAYS}")
+    made = planned(tenants, config, begin, begin + timedelta(days=days), _seconds(duration))
+    answer({**made.content(), "digest": made.digest}, as_json=json, text=_shown(made))
+    return Exit.NO if made.unplaced else Exit.YES
+
+
+def _begin(text: str | None) -> datetime:
+    """The whole second at or after what was typed."""
+    at = datetime.now(UTC) if text is None else _instant(text)
+    return (at + timedelta(microseconds=999_999)).replace(microsecond=0)
+
+
+def _instant(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise InputError(f"--from {text!r} is no instant with its zone", hint="write it as 2026-11-24T06:00:00Z")
+    return at.astimezone(UTC)
+
+
+def _seconds(text: str | None) -> int | None:
+    from stationmaster.domain.duration import seconds  # noqa: PLC0415 - see above
+
+    try:
+        found = None if text is None else int(str(seconds(text)))
+    except ValueError as error:
+        raise InputError(f"--duration: {error}", hint="--duration 45m") from None
+    if found == 0:
+        raise InputError("--duration: a wave takes more than no time", hint="--duration 45m")
+    return found
+
+
+def _shown(made: "Slotted") -> str:
+    content: dict[str, Any] = made.content()
+    waves = [(wave["ring"], wave["start"], wave["end"], _names(wave["tenants"])) for wave in content["waves"]]
+    lines = [table(["ring", "start", "end", "tenants"], waves) if waves else "no wave"]
+    if made.unplaced:
+        left = [(one.tenant, ", ".join(one.rules)) for one in made.unplaced]
+        lines += ["", table(["no slot for", "because of"], left)]
+    return "\n".join([*lines, "", f"digest {made.digest}"])
+
+
+def _names(tenants: list[str]) -> str:
+    more = len(tenants) - _MOST
+    return ", ".join(tenants[:_MOST]) + (f" and {more} more" if more > 0 else "")
