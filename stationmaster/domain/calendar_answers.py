@@ -141,12 +141,8 @@ def _containing(named: Named, rules: Sequence[Rule], instant: int, action: Gover
 
 
 def _years(begin: int, end: int) -> range:
-    first, last = new_year(YEARS.start), new_year(YEARS.stop)
-    if not first <= begin <= end <= last:
-        raise OutsideCalendarsError(
-            f"calendars answer about {YEARS.start} to {YEARS.stop - 1}, and 400 days ahead of what is asked",
-            hint="ask about an instant that is nearer",
-        )
+    _refuse_far(begin)
+    _refuse_far(end)
     return range(utc(begin).year, utc(max(begin, end - 1)).year + 1)
 
 
@@ -154,7 +150,17 @@ def seconds_of(at: datetime) -> int:
     """The whole second since the epoch that an aware instant is in."""
     if at.tzinfo is None:
         raise ValueError("an instant must carry its zone")
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
+    seconds = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
+    _refuse_far(seconds)
+    return seconds
+
+
+def _refuse_far(instant: int) -> None:
+    if not new_year(YEARS.start) <= instant <= new_year(YEARS.stop):
+        raise OutsideCalendarsError(
+            f"calendars answer about {YEARS.start} to {YEARS.stop - 1}, and {HORIZON.days} days ahead of what is asked",
+            hint="ask about an instant that is nearer",
+        )
 
 
 def utc(instant: int) -> datetime:

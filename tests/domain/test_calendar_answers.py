@@ -84,7 +84,8 @@ def test_what_lies_wholly_in_a_jump_of_the_clocks_is_nothing() -> None:
 @pytest.mark.parametrize("kind", ["windows", "blackouts"])
 def test_the_hour_that_comes_twice_is_in_twice(kind: str) -> None:
     rule = {"name": "x", "from": "2026-10-25T02:00", "to": "2026-10-25T02:30"}
-    named = calendar(default="closed" if kind == "windows" else "open", **{kind: [rule]})
+    more: dict[str, Any] = {"default": "closed" if kind == "windows" else "open", kind: [rule]}
+    named = calendar(**more)
     found = spans_of(named.calendar, getattr(named.calendar, kind)[0], 0, 2_000_000_000)
     assert [instant(datetime.fromtimestamp(at, UTC)) for at in found.pairs()[0]] == [
         "2026-10-25T00:00:00Z",
