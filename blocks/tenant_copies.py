@@ -15,16 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from stationmaster.blocks import durable
+from stationmaster.blocks.calendars import Found, load_calendars
 from stationmaster.blocks.home import home
 from stationmaster.domain.documents import Document, DocumentError, check_directory
 from stationmaster.domain.duration import Seconds
 from stationmaster.domain.errors import OutsideError, RefusedError, StationmasterError
 from stationmaster.domain.located import Located, Problem
 from stationmaster.domain.product import Product
-from stationmaster.domain.tenants import Directory
+from stationmaster.domain.tenants import Directory, Tenant
 from stationmaster.domain.validation import problems_of
 
 _log = logging.getLogger("stationmaster.tenants")
@@ -132,13 +133,20 @@ class AskedDirectory(BaseModel, ABC):
 
     calendars: str = Field(
         default="",
-        description="Folder of the calendar files that tenants name.",
+        description="Folder of the calendar files that tenants name; `calendars` in Stationmaster's own unless given.",
         examples=["/etc/stationmaster/calendars"],
     )
     cache: Seconds = Field(default=60, description="How long an answer counts before the source is asked again.")
     max_age: Seconds = Field(
         default=86400, description="How old the last good answer may become while the source fails."
     )
+
+    @field_validator("calendars")
+    @classmethod
+    def _is_one_folder_wherever_it_is_asked(cls, calendars: str) -> str:
+        if calendars and not Path(calendars).is_absolute():
+            raise ValueError("must be an absolute path")
+        return calendars
 
     @property
     @abstractmethod
@@ -158,9 +166,18 @@ class AskedDirectory(BaseModel, ABC):
         """
 
     @property
-    def calendar_folder(self) -> Path | None:
-        """Where the calendar files are that tenants name; None when nobody said."""
-        return Path(self.calendars) if self.calendars else None
+    def calendar_folder(self) -> Path:
+        """Where the calendar files are that tenants name."""
+        return Path(self.calendars) if self.calendars else home() / "calendars"
+
+    def calendars_of(self, tenants: Iterable[Tenant]) -> dict[str, Found]:
+        """Tenant to its calendars, or to the reason why it has none. A name that the source gives leads nowhere but
+        below the folder.
+        """
+        given = list(tenants)
+        out = {one.id: _leads_out(one.calendar) for one in given if isinstance(one.calendar, str)}
+        found = load_calendars([one for one in given if not out.get(one.id)], self.calendar_folder, self._label)
+        return {one.id: out.get(one.id) or found[one.id] for one in given}
 
     def read(self, product: Product | None = None) -> Directory:
         """The tenants, checked against the product's rings when it is given. An age that is more than `cache` is
@@ -233,6 +250,12 @@ class AskedDirectory(BaseModel, ABC):
         with contextlib.suppress(OSError):  # a full disk must not stop a release here; the source is asked again then
             self.copy_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             durable.write(self.copy_path, copy.model_dump_json(), mode=0o600)
+
+
+def _leads_out(name: str) -> str:
+    """Why a calendar file is not looked for; nothing if it is."""
+    path = Path(name)
+    return f"{name} leads out of the folder of calendars" if path.is_absolute() or ".." in path.parts else ""
 
 
 def ago(seconds: float) -> str:

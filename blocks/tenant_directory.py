@@ -2,15 +2,17 @@
 (`tenant_sql.py` and `tenant_http.py` ask elsewhere.)
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, Field
 
+from stationmaster.blocks.calendars import Found, load_calendars
 from stationmaster.blocks.tenant_copies import Known
 from stationmaster.domain.documents import Document, check_directory, read
 from stationmaster.domain.errors import InputError
 from stationmaster.domain.product import Product
-from stationmaster.domain.tenants import Directory
+from stationmaster.domain.tenants import Directory, Tenant
 
 
 class YamlDirectory(BaseModel):
@@ -35,9 +37,13 @@ class YamlDirectory(BaseModel):
         return Known(document)
 
     @property
-    def calendar_folder(self) -> Path | None:
+    def calendar_folder(self) -> Path:
         """Where the calendar files are that tenants name: beside the file."""
         return Path(self.path).parent
+
+    def calendars_of(self, tenants: Iterable[Tenant]) -> dict[str, Found]:
+        """Tenant to its calendars, or to the reason why it has none."""
+        return load_calendars(tenants, self.calendar_folder, self.path)
 
     def _document(self) -> Document[Directory]:
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from pydantic import ValidationError
 
 from stationmaster.blocks.tenant_copies import AskedDirectory, TenantsTooOldError
 from stationmaster.domain.documents import DocumentError, read
@@ -64,7 +65,7 @@ class TenantsConformance:
             ({"ring": "pliot"}, "unknown ring 'pliot'", "did you mean 'pilot'?"),
             ({"timezone": "Europe/Berln"}, "Europe/Berln", "did you mean 'Europe/Berlin'?"),
             ({"id": "acme"}, "given twice", None),
-            ({"windwo": "open"}, "windwo", "did you mean 'window'?"),
+            ({"calender": "acme.yaml"}, "calender", "did you mean 'calendar'?"),
             ({"sites": {"berlin": 1}}, "must be a list", None),
             ({"hosting": "clowd"}, "'clowd' is not known", "did you mean 'cloud'?"),
         ],
@@ -77,6 +78,19 @@ class TenantsConformance:
             world.directory.read(PRODUCT)
         assert caught.value.line
         assert hint is None or hint == caught.value.hint
+
+    def test_a_calendar_is_written_out_or_a_file_of_the_folder(self, world: World) -> None:
+        acme, birch, cedar, elm = tenants("acme", "birch", "cedar", "elm")
+        always = {"timezone": "Europe/Berlin", "default": "open"}
+        world.put([{**acme, "calendar": always}, {**birch, "calendar": "b.yaml"}, {**cedar, "calendar": "c.yaml"}, elm])
+        directory = world.directory
+        directory.calendar_folder.mkdir(parents=True, exist_ok=True)
+        (directory.calendar_folder / "b.yaml").write_text("timezone: UTC\ndefault: closed\n")
+        found = directory.calendars_of(directory.read(PRODUCT).tenants)
+        assert found["acme"][0].calendar.timezone == "Europe/Berlin"
+        assert [(one.file, one.calendar.default) for one in found["birch"]] == [("b.yaml", "closed")]
+        assert "c.yaml cannot be read" in found["cedar"]
+        assert "has no calendar" in found["elm"]
 
     def test_nobody_is_refused(self, world: World) -> None:
         world.put([])
@@ -234,6 +248,17 @@ class AskedConformance(TenantsConformance):
         asked.put(tenants("acme"))
         for _ in range(2):
             assert asked.directory.look().note is None
+
+    @pytest.mark.parametrize("name", ["../shop.json", "/etc/passwd", "a/../../b.yaml"])
+    def test_a_source_names_no_file_outside_the_folder(self, asked: AskedWorld, name: str) -> None:
+        asked.put([{**one, "calendar": name} for one in tenants("acme")])
+        found = asked.directory.calendars_of(asked.directory.read().tenants)
+        assert found["acme"] == f"{name} leads out of the folder of calendars"
+
+    def test_the_folder_of_calendars_is_one_wherever_it_is_asked(self, asked: AskedWorld) -> None:
+        assert asked.directory.model_copy(update={"calendars": "/c"}).calendar_folder == Path("/c")
+        with pytest.raises(ValidationError, match="must be an absolute path"):
+            type(asked.directory).model_validate({**dict(asked.directory), "calendars": "calendars"})
 
     def test_another_source_is_not_taken_for_this_one(self, asked: AskedWorld) -> None:
         other = asked.directory.model_copy(update={"query": "SELECT 2", "url": asked.directory.model_dump()["url"]})

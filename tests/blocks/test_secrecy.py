@@ -1,6 +1,7 @@
 """Every secret a toolbox holds is hidden, in each spelling in which a message may quote it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,8 @@ from stationmaster.blocks.database import ProductDatabase
 from stationmaster.blocks.secrecy import mask_of
 from stationmaster.blocks.settings import ProductSecrets
 from stationmaster.blocks.signer import FileSigner
+from stationmaster.blocks.tenant_http import HttpDirectory
+from stationmaster.blocks.tenant_sql import SqlDirectory
 from stationmaster.blocks.toolbox import Toolbox
 
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=6, max_size=40)
@@ -39,6 +42,16 @@ def test_no_spelling_of_a_secret_is_left(secret: str) -> None:
     said = f"{secret} in {json.dumps(secret)} of postgresql://app:{quote(secret, safe='')}@db/shop"
     for spelling in (secret, json.dumps(secret)[1:-1], quote(secret, safe="")):
         assert spelling not in mask.text(said)
+
+
+@given(SECRETS)
+def test_the_secret_of_a_tenant_directory_is_hidden_wherever_the_tenants_come_from(secret: str) -> None:
+    address = f"postgresql://app:{quote(secret, safe='')}@db/crm"
+    by_query = SqlDirectory(url=SecretStr(address), query="SELECT 1 AS id")
+    by_http = HttpDirectory(url="https://crm.example/tenants", token=SecretStr(secret))
+    for tenants in (by_query, by_http):
+        mask = mask_of(replace(toolbox("another-secret"), tenants=tenants))
+        assert secret not in mask.text(f"{secret} in {address}")
 
 
 def test_what_is_no_secret_stays() -> None:

@@ -12,7 +12,7 @@ from stationmaster.domain.documents import DocumentError
 from stationmaster.domain.errors import InputError
 from tests.blocks.tenants_conformance import PRODUCT, TenantsConformance
 
-GOOD = "tenants:\n  - {id: acme, name: Acme, ring: pilot, window: open}\n"
+GOOD = "tenants:\n  - {id: acme, name: Acme, ring: pilot, calendar: null}\n"
 
 
 @dataclass
@@ -45,9 +45,9 @@ def path(tmp_path: Path) -> Path:
 
 def test_tenants_are_read_anew_at_every_question(path: Path) -> None:
     directory = YamlDirectory(path=str(path))
-    assert [tenant.window for tenant in directory.read(PRODUCT).tenants] == ["open"]
-    path.write_text(GOOD.replace("open", "closed"))
-    assert [tenant.window for tenant in directory.read(PRODUCT).tenants] == ["closed"]
+    assert [tenant.calendar for tenant in directory.read(PRODUCT).tenants] == [None]
+    path.write_text(GOOD.replace("null", "acme.yaml"))
+    assert [tenant.calendar for tenant in directory.read(PRODUCT).tenants] == ["acme.yaml"]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_tenants_are_read_anew_at_every_question(path: Path) -> None:
         ("{id: b, name: B, ring: pliot}", "unknown ring 'pliot'", "did you mean 'pilot'?"),
         ("{id: b, name: B, ring: pilot, timezone: Europe/Berln}", "Europe/Berln", "did you mean 'Europe/Berlin'?"),
         ("{id: acme, name: B, ring: pilot}", "given twice, first in line 2", None),
-        ("{id: b, name: B, ring: pilot, windwo: open}", "windwo", "did you mean 'window'?"),
+        ("{id: b, name: B, ring: pilot, calender: a.yaml}", "calender", "did you mean 'calendar'?"),
     ],
 )
 def test_a_fault_names_file_line_and_the_nearest_right_word(path: Path, line: str, said: str, hint: str | None) -> None:
