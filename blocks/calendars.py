@@ -14,19 +14,22 @@ from stationmaster.domain.tenants import Tenant
 Found = tuple[Named, ...] | str  # the calendars, or in words why there are none
 
 
-def load_calendars(tenants: Iterable[Tenant], folder: Path, file: str) -> dict[str, Found]:
-    """Tenant to its calendars, or to the reason why it has none. Paths are relative to the folder; `file` is what the
-    tenant directory is called. Each file is read once, and tenants who share it share the answer.
+def load_calendars(tenants: Iterable[Tenant], folder: Path | None, file: str) -> dict[str, Found]:
+    """Tenant to its calendars, or to the reason why it has none. Paths are relative to the folder; without one only
+    calendars that are written in the directory count. `file` is what the directory is called. Each file is read once,
+    and tenants who share it share the answer.
     """
     known: dict[str, Found] = {}
     return {tenant.id: _of(tenant, folder, file, known) for tenant in tenants}
 
 
-def _of(tenant: Tenant, folder: Path, file: str, known: dict[str, Found]) -> Found:
+def _of(tenant: Tenant, folder: Path | None, file: str, known: dict[str, Found]) -> Found:
     if tenant.calendar is None:
         return f"{file}: tenant {tenant.id} has no calendar"
     if isinstance(tenant.calendar, Calendar):
         return (Named(f"{file}:{tenant.id}", tenant.calendar),)
+    if folder is None:
+        return f"{tenant.calendar} cannot be read: {file} has no folder with calendar files"
     if tenant.calendar not in known:
         known[tenant.calendar] = _read(folder, tenant.calendar)
     return known[tenant.calendar]

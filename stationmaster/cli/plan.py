@@ -8,12 +8,14 @@ from cyclopts import Parameter
 
 from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer, table
+from stationmaster.cli.person import now
+from stationmaster.domain.duration import seconds
 from stationmaster.domain.errors import Exit, InputError
 
 if TYPE_CHECKING:
     from stationmaster.domain.slots import Slotted
 
-DAYS, DURATION = 90, 2700
+DAYS = 90
 _MOST = 6  # tenants of a wave that are named in a line
 
 
@@ -34,7 +36,7 @@ def plan(
         The tenant directory; calendars are relative to it.
     config
         stationmaster.yaml, for ring order, soak, capacity and support hours. Without it: pilot, early, general, then
-        others by name, no soak and no limit.
+        others by name, no soak and no limit. Its `calendars` count for everybody.
     from_
         The instant to plan from, at which notices are taken to be sent; now unless given.
     days
@@ -56,7 +58,7 @@ def plan(
 
 def _begin(text: str | None) -> datetime:
     """The whole second at or after what was typed."""
-    at = datetime.now(UTC) if text is None else _instant(text)
+    at = now() if text is None else _instant(text)
     return (at + timedelta(microseconds=999_999)).replace(microsecond=0)
 
 
@@ -71,8 +73,6 @@ def _instant(text: str) -> datetime:
 
 
 def _seconds(text: str | None) -> int | None:
-    from stationmaster.domain.duration import seconds  # noqa: PLC0415 - see above
-
     try:
         found = None if text is None else int(str(seconds(text)))
     except ValueError as error:

@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from stationmaster.blocks.calendars import load_calendars
+from stationmaster.domain.agenda import agenda
 from stationmaster.domain.candidates import Openings, candidates, limits
 from stationmaster.domain.documents import Document, DocumentError, check_directory, read
 from stationmaster.domain.errors import InputError, nearest
@@ -12,6 +13,8 @@ from stationmaster.domain.product import Product
 from stationmaster.domain.slots import Limits, Slotted, lay_out, ring_order
 from stationmaster.domain.tenants import Directory
 from stationmaster.domain.zones import known_zones
+
+SLOT = 2700  # seconds that a wave takes where nothing says otherwise
 
 
 def planned(tenants: Path, config: Path | None, sent: datetime, end: datetime, duration: int | None) -> Slotted:
@@ -24,14 +27,15 @@ def planned(tenants: Path, config: Path | None, sent: datetime, end: datetime, d
     """
     directory = read(Directory, _text(tenants), str(tenants))
     within = (int(sent.timestamp()), int(end.timestamp()))
+    calendars = load_calendars(directory.value.tenants, tenants.parent, str(tenants))
     if config is None:
         _check_alone(directory)
-        rings, kept = ring_order(tenant.ring for tenant in directory.value.tenants), Limits(duration or 2700)
+        rings, kept = ring_order(tenant.ring for tenant in directory.value.tenants), Limits(duration or SLOT)
     else:
         product = read(Product, _text(config), str(config)).value
         check_directory(product, directory)
+        calendars = agenda(product, calendars).every()
         rings, kept = tuple(ring.name for ring in product.rings), limits(product, duration, *within, str(config))
-    calendars = load_calendars(directory.value.tenants, tenants.parent, str(tenants))
     every = candidates(directory.value.tenants, calendars, Openings(*within), sent, kept.duration)
     return lay_out(every, rings, kept, *within)
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 
 from stationmaster.domain.calendar import Action, Named
 from stationmaster.domain.calendar_answers import cutoff, notice_days, opening
 from stationmaster.domain.calendar_slots import Nowhere, next_slot
 from stationmaster.domain.product import Product
-from stationmaster.domain.slots import Candidate, Limits, Rules
+from stationmaster.domain.slots import Candidate, Limits
 from stationmaster.domain.spans import Spans
 from stationmaster.domain.tenants import Tenant
 from stationmaster.domain.zones import instant_of, zone
@@ -46,38 +46,37 @@ def candidates(
     """The tenants, each with its calendars or closed for the reason that stands in their place. `sent` is when notices
     are taken to be sent; `duration` in seconds.
     """
-    whys: dict[int, Rules] = {}
-    return [_candidate(tenant, calendars[tenant.id], openings, sent, (duration, whys)) for tenant in tenants]
+    whys = _Whys(duration, openings.end)
+    return [_candidate(tenant, calendars[tenant.id], openings, sent, whys) for tenant in tenants]
 
 
 def _candidate(
-    tenant: Tenant,
-    calendars: tuple[Named, ...] | str,
-    openings: Openings,
-    sent: datetime,
-    told: tuple[int, dict[int, Rules]],
+    tenant: Tenant, calendars: tuple[Named, ...] | str, openings: Openings, sent: datetime, whys: "_Whys"
 ) -> Candidate:
     if isinstance(calendars, str):
         reason = (calendars,)
         return Candidate(tenant.id, tenant.ring, Spans.nothing(), 0, lambda _: reason)
-    duration, whys = told
-    if id(calendars) not in whys:
-        whys[id(calendars)] = _why(calendars, duration, openings.end)
     days = max(tenant.notice_days, notice_days(calendars))
     noticed = earliest(sent, days, calendars[0].calendar.timezone) if days else 0
-    return Candidate(tenant.id, tenant.ring, openings.of(calendars), noticed, whys[id(calendars)])
+    return Candidate(tenant.id, tenant.ring, openings.of(calendars), noticed, partial(whys.of, calendars))
 
 
-def _why(calendars: Sequence[Named], duration: int, end: int) -> Rules:
-    """What leaves no slot from an instant on until the end; nothing if only the end comes too soon."""
+class _Whys:
+    """What leaves no slot from an instant on until the end, asked once for all who share the calendars; nothing if only
+    the end comes too soon.
+    """
 
-    @cache
-    def rules(at: int) -> tuple[str, ...]:
-        after = datetime.fromtimestamp(at, UTC)
-        found = next_slot(calendars, timedelta(seconds=duration), after, timedelta(seconds=end - at))
-        return found.why if isinstance(found, Nowhere) else ()
+    def __init__(self, duration: int, end: int) -> None:
+        self._duration, self._end = timedelta(seconds=duration), end
+        self._known: dict[tuple[int, int], tuple[str, ...]] = {}
 
-    return rules
+    def of(self, calendars: Sequence[Named], at: int) -> tuple[str, ...]:
+        asked = (id(calendars), at)
+        if asked not in self._known:
+            after = datetime.fromtimestamp(at, UTC)
+            found = next_slot(calendars, self._duration, after, timedelta(seconds=self._end - at))
+            self._known[asked] = found.why if isinstance(found, Nowhere) else ()
+        return self._known[asked]
 
 
 @cache

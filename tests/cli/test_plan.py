@@ -194,6 +194,16 @@ def test_the_configuration_gives_order_soak_capacity_and_support_hours(files: Fi
     assert waves(longer)[0][2] == "2026-11-24T22:30:00Z"
 
 
+def test_a_calendar_of_the_product_counts_for_everybody(files: Files) -> None:
+    blackout = '{name: fair, from: "2026-11-24T00:00", to: "2026-11-26T12:00"}'
+    shared = f"calendars: {{production: {{timezone: UTC, default: open, blackouts: [{blackout}]}}}}\n"
+    files.write("stationmaster.yaml", PRODUCT + shared)
+    files.tenants("id: a, ring: pilot, calendar: berlin.yaml")
+    config = ("--config", str(files.folder / "stationmaster.yaml"))
+    assert waves(files.plan(*config))[0][1] == "2026-11-26T21:00:00Z"
+    assert rules(files.plan(*config, days=2)) == {"a": ["stationmaster.yaml:calendars.production#fair"]}
+
+
 def test_a_30_minute_start_window_with_hundreds_of_tenants_loses_nobody(files: Files) -> None:
     files.write("stationmaster.yaml", PRODUCT + "capacity: {per_wave: 40}\n")
     files.write("half.yaml", BERLIN.replace("TU,WE,TH", "MO,TU,WE,TH,FR,SA,SU").replace("02:00", "23:15"))
