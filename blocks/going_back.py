@@ -7,13 +7,13 @@ import contextlib
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from stationmaster.blocks.agendas import own_agenda
 from stationmaster.blocks.instances import Colour, NothingRunsError, backend
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.serving import product_at, start_instance
 from stationmaster.blocks.tally import Tally
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.blocks.unsaid import put_on_record
-from stationmaster.domain.calendar import window
 from stationmaster.domain.entries import RUNS, Entry
 from stationmaster.domain.errors import OutsideError, StationmasterError
 from stationmaster.domain.past import ran_before
@@ -52,8 +52,8 @@ def tenants_of(tools: Toolbox, release: str, order: Order) -> list[str]:
     tenants = in_scope(release, order.scope, order.tenants, tools.ledger.running())
     if order.scope != "release" or order.now:
         return list(tenants)
-    known = {tenant.id: tenant for tenant in tools.tenants.read().tenants}
-    return [name for name in tenants if name in known and window(known[name], tools.now()).open]
+    agenda = own_agenda(tools.tenants, tools.tenants.read())
+    return [name for name in tenants if agenda.any_time(name, tools.now()).open]
 
 
 def look_again(leg: Leg) -> None:

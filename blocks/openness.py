@@ -5,14 +5,18 @@ Two approvers may let a hotfix pass a freeze (`waivers.py`); nobody lets anythin
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
+from stationmaster.blocks.agendas import agenda_of
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.waivers import Met, met, put_on_record
+from stationmaster.domain.agenda import Agenda, environment_window
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import WaitingError
 from stationmaster.domain.freeze import Environment, Freeze, closing, closing_to, scope_of, touchable
 from stationmaster.domain.plan import Wave
+from stationmaster.domain.product import Product
 from stationmaster.domain.skipping import skipped_tenants
 from stationmaster.domain.tenants import Tenant
 from stationmaster.domain.waiver import KIND, NEEDED
@@ -54,47 +58,75 @@ class FrozenError(WaitingError):
         self.environment = environment
 
 
-def closed(leg: Leg, wave: Wave, tenants: Collection[str]) -> dict[str, Window]:
+class EnvironmentClosedError(WaitingError):
+    """The calendar of the environment, or of the product, is closed."""
+
+    code = "environment_closed"
+
+    def __init__(self, release: str, answer: Window) -> None:
+        super().__init__(
+            f"{release} waits: {answer.reason}",
+            waiting_for="window",
+            until=instant(answer.until) if answer.until else None,
+            hint=f"when it is open: stationmaster release start {release}",
+        )
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The tenant directory as it is now, and when each tenant may be reached."""
+
+    tenants: Mapping[str, Tenant]
+    agenda: Agenda
+
+
+def closed(leg: Leg, product: Product, wave: Wave, tenants: Collection[str]) -> dict[str, Window]:
     """Those of the tenants that may not be touched in production now, each with the reason. One that the directory
     does not know is closed.
     """
-    return _closed(leg, met(leg), _known(leg), wave.ring, tenants)
+    return _closed(leg, met(leg), _known(leg, product), wave.ring, tenants)
 
 
-def must_be_open(leg: Leg, wave: Wave, tenants: Collection[str]) -> None:
+def must_be_open(leg: Leg, product: Product, wave: Wave, tenants: Collection[str]) -> None:
     """Return if every one of the tenants that does not run the release yet may be touched now. What is frozen and
     passed by waiver is on record then.
 
     Raises:
         WindowClosedError: one may not.
     """
-    running, found, known = leg.tools.ledger.running(), met(leg), _known(leg)
+    running, found, known = leg.tools.ledger.running(), met(leg), _known(leg, product)
     left = [name for name in tenants if not arrived(leg, running, name)]
     if shut := _closed(leg, found, known, wave.ring, left):
-        ways = [freeze for name in shut if name in known for freeze in closing_to(known[name], found.closed, wave.ring)]
+        there = known.tenants
+        ways = [freeze for name in shut if name in there for freeze in closing_to(there[name], found.closed, wave.ring)]
         raise WindowClosedError(leg.release, wave.name, shut, _past(leg, ways))
-    passed = [freeze for name in left for freeze in closing_to(known[name], found.passed, wave.ring)]
+    passed = [freeze for name in left for freeze in closing_to(known.tenants[name], found.passed, wave.ring)]
     put_on_record(leg, scope_of(ring=wave.ring), passed, found)
 
 
-def must_be_unfrozen(leg: Leg, environment: Environment) -> None:
-    """Return if nobody froze the environment, or waivers pass that; this is on record then.
+def must_be_unfrozen(leg: Leg, product: Product, environment: Environment) -> None:
+    """Return if nobody froze the environment, or waivers pass that; this is on record then. Its calendar is open.
 
     Raises:
         FrozenError: somebody did.
+        EnvironmentClosedError: its calendar, or the product's, is closed.
     """
     found = met(leg)
     shut = closing(found.closed, env=environment)
     if shut:
         raise FrozenError(leg.release, environment, all_of(freeze.window for freeze in shut), _past(leg, shut))
+    calendars = environment_window(product, environment, leg.tools.now())
+    if not calendars.open:
+        raise EnvironmentClosedError(leg.release, calendars)
     put_on_record(leg, scope_of(env=environment), closing(found.passed, env=environment), found)
 
 
-def _closed(
-    leg: Leg, found: Met, known: Mapping[str, Tenant], ring: str, tenants: Collection[str]
-) -> dict[str, Window]:
+def _closed(leg: Leg, found: Met, known: _Known, ring: str, tenants: Collection[str]) -> dict[str, Window]:
     at = leg.tools.now()
-    answers = {n: touchable(known[n], found.closed, at, ring) if n in known else _UNKNOWN for n in tenants}
+    there = known.tenants
+    answers = {
+        n: touchable(there[n], known.agenda, found.closed, at, ring) if n in there else _UNKNOWN for n in tenants
+    }
     answers |= {n: _SKIPPED for n in skipped_tenants(leg.tools.ledger.entries(leg.release)) if n in answers}
     return {name: answer for name, answer in answers.items() if not answer.open}
 
@@ -110,8 +142,9 @@ def _past(leg: Leg, freezes: Sequence[Freeze]) -> str | None:
     )
 
 
-def _known(leg: Leg) -> dict[str, Tenant]:
-    return {tenant.id: tenant for tenant in leg.tools.tenants.read().tenants}
+def _known(leg: Leg, product: Product) -> _Known:
+    directory = leg.tools.tenants.read()
+    return _Known({one.id: one for one in directory.tenants}, agenda_of(leg.tools.tenants, directory, product))
 
 
 def arrived(leg: Leg, running: Mapping[str, Entry], tenant: str) -> bool:

@@ -63,7 +63,7 @@ def runbook(leg: Leg) -> None:
     run_checks(leg, this, artifact)
 
     lint(leg, this)
-    require_unfrozen(leg, "stage")
+    require_unfrozen(leg, this, "stage")
     expand(leg, this, STAGE)
     stage(leg, this, artifact)
 
@@ -78,10 +78,10 @@ def runbook(leg: Leg) -> None:
     require_departure(leg, this)
 
     refuse_held(leg, this)  # what was rolled back meanwhile is not carried on
-    require_unfrozen(leg, "production")
+    require_unfrozen(leg, this, "production")
     for instance in plan.shared:
         expand(leg, this, instance)
-    for wave in waves(leg, plan):
+    for wave in waves(leg, this, plan):
         refuse_held(leg, this)
         require_window(leg, this, wave)
         publish_flags(leg, this)

@@ -45,16 +45,17 @@ def require_window(leg: Leg, cut: Cut, wave: Wave) -> None:
     ledger. A tenant the directory no longer knows is closed, and so is one that somebody froze.
     """
     _must_be_newest(leg, cut, wave)
-    must_be_open(leg, wave, wave.tenants)
+    must_be_open(leg, cut.product, wave, wave.tenants)
 
 
 @act("freeze", timeout=60, shown="freeze {environment}")
-def require_unfrozen(leg: Leg, environment: Environment) -> None:
-    """Pass when nobody froze the environment, before what all its tenants share is changed there. What the release
-    has done there already it may go on with: nothing is changed by it, and tenants are asked for one by one.
+def require_unfrozen(leg: Leg, cut: Cut, environment: Environment) -> None:
+    """Pass when nobody froze the environment and its calendar is open, before what all its tenants share is changed
+    there. What the release has done there already it may go on with: nothing is changed by it, and tenants are asked
+    for one by one.
     """
     if not _begun(leg, environment):
-        must_be_unfrozen(leg, environment)
+        must_be_unfrozen(leg, cut.product, environment)
 
 
 def _begun(leg: Leg, environment: Environment) -> bool:

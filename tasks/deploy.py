@@ -31,7 +31,7 @@ def shift(leg: Leg, cut: Cut, artifact: Artifact, wave: Wave, colours: dict[str,
     """
     leg.must_have_reached("briefed")
     _must_run(leg, cut, artifact, colours)
-    _must_be_open(leg, wave, colours)
+    _must_be_open(leg, cut, wave, colours)
     for instance, tenants in wave.instances.items():
         routes, place = leg.tools.target.routes(), (instance, colours[instance])
         inputs = {"digest": artifact.digest, "colour": place[1]}
@@ -42,13 +42,13 @@ def shift(leg: Leg, cut: Cut, artifact: Artifact, wave: Wave, colours: dict[str,
             leg.record("deployed", inputs, _fact(cut, artifact, *place), subject=tenant)
 
 
-def _must_be_open(leg: Leg, wave: Wave, colours: dict[str, str]) -> None:
+def _must_be_open(leg: Leg, cut: Cut, wave: Wave, colours: dict[str, str]) -> None:
     """Asked again immediately before the routes change, for all whose routes do. It is not asked between them: of a
     wave that has begun, nobody would watch those who are through while the others wait.
     """
     routes = leg.tools.target.routes()
     to = {tenant: (name, colours[name]) for name, tenants in wave.instances.items() for tenant in tenants}
-    must_be_open(leg, wave, [tenant for tenant, place in to.items() if routes.get(tenant) != place])
+    must_be_open(leg, cut.product, wave, [tenant for tenant, place in to.items() if routes.get(tenant) != place])
 
 
 def _must_run(leg: Leg, cut: Cut, artifact: Artifact, colours: dict[str, str]) -> None:

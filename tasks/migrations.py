@@ -52,7 +52,7 @@ def expand(leg: Leg, cut: Cut, instance: str) -> None:
     if _passed(leg, instance, revisions):
         leg.record("expanded", inputs, {"before": heads, "after": heads}, subject=instance)
         return
-    must_be_unfrozen(leg, "stage" if instance == STAGE else "production")
+    must_be_unfrozen(leg, cut.product, "stage" if instance == STAGE else "production")
     begun = leg.record("expanding", inputs, {"before": heads}, subject=instance)
     done = leg.tools.database.expand(instance, revisions)
     leg.record("expanded", inputs, {"before": begun.fact["before"], "after": list(done.after)}, subject=instance)

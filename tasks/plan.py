@@ -1,34 +1,97 @@
 """The plan: which tenants receive the release, in which waves, and why."""
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from stationmaster.blocks.agendas import agenda_of
 from stationmaster.blocks.carried import contains
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.superseding import superseded
+from stationmaster.domain.agenda import Agenda
 from stationmaster.domain.artifact import Artifact, Cut
-from stationmaster.domain.entries import Entry
-from stationmaster.domain.plan import Place, Plan, plan
+from stationmaster.domain.duration import instant
+from stationmaster.domain.entries import Entry, canonical, digest
+from stationmaster.domain.plan import Place, Plan, Wave, outdated, plan
 from stationmaster.domain.skipping import skipped_tenants
+from stationmaster.domain.tenants import Directory
 from stationmaster.tasks import act
+
+_CHANGED = {
+    "digest": "the artifact is another one",
+    "left_out": "other tenants are left out",
+    "places": "the tenant directory changed",
+    "slot": "a wave takes another time",
+    "calendars": "a calendar changed",
+    "tzdata": "the data of time zones changed",
+}
 
 
 @act("plan", timeout=120)
 def make_plan(leg: Leg, cut: Cut, artifact: Artifact) -> Plan:
-    """Planned once per artifact and directory: a later leg follows the recorded waves, although some of them are
-    through by then. A tenant that came, went, moved or was left out since means a new plan, which is approved anew.
+    """A later leg follows the recorded waves while what decided them is the same. A tenant that came, went, moved or
+    was left out since, another calendar, other zone data, or a slot that passed unused means a new plan for all who do
+    not have the release yet.
     """
+    leg.go_on(even_paused=True)
     directory, running = leg.tools.tenants.read(cut.product), leg.tools.ledger.running()
-    left_out = {**_newer(leg, cut, running), **_skipped(leg)}
-    inputs = {
-        "digest": artifact.digest,
-        "places": [[one.id, one.ring, one.instance, one.pinned] for one in directory.tenants],
-        "left_out": sorted(left_out),
-    }
-    if done := leg.recorded("planned", inputs):
-        return Plan.from_fact(done.fact)
+    left_out, at = {**_newer(leg, cut, running), **_skipped(leg)}, leg.tools.now()
+    when = agenda_of(leg.tools.tenants, directory, cut.product)
+    basis = _basis(artifact, directory, left_out, when)
     mine = {tenant for tenant, e in running.items() if (e.release, e.step) == (leg.release, "deployed")}
-    digests = {tenant: entry.fact["digest"] for tenant, entry in running.items()}
-    made = plan(cut.product, directory, digests, artifact.digest, left_out=left_out, mine=mine)
-    leg.record("planned", inputs, made.fact())
+    earlier = [entry for entry in leg.tools.ledger.entries(leg.release) if entry.step == "planned"]
+    if earlier and _stands(earlier[-1], basis, mine, at):
+        return Plan.from_fact(earlier[-1].fact)
+    made = plan(
+        cut.product, directory, {tenant: entry.fact["digest"] for tenant, entry in running.items()}, artifact.digest,
+        agenda=when, at=at, sent=_read(earlier[0].at) if earlier else at, left_out=left_out,
+        begun=_begun(earlier, {tenant.id for tenant in directory.tenants} & mine),
+    )  # fmt: skip
+    fact = {**made.fact(), "basis": basis, "why": _why(earlier, basis)}
+    leg.record("planned", {"basis": basis, "at": instant(at)}, fact)
     return made
+
+
+def _basis(
+    artifact: Artifact, directory: Directory, left_out: Mapping[str, tuple[Place, str]], when: Agenda
+) -> dict[str, Any]:
+    """What a plan follows from, beside the instant at which it was made."""
+    places = [[one.id, one.ring, one.instance, one.pinned, one.notice_days] for one in directory.tenants]
+    left = sorted(left_out)
+    return {"digest": artifact.digest, "places": digest(canonical(places)), "left_out": left, **when.facts()}
+
+
+def _stands(planned: Entry, basis: dict[str, Any], mine: Collection[str], at: datetime) -> bool:
+    same = planned.fact.get("basis") == basis
+    return same and not outdated(Plan.from_fact(planned.fact), mine, _read(planned.at), at)
+
+
+def _why(earlier: Sequence[Entry], basis: dict[str, Any]) -> str:
+    """Why it was planned, in words."""
+    if not earlier:
+        return "it was not planned yet"
+    before = earlier[-1].fact.get("basis") or {}
+    for key, said in _CHANGED.items():
+        if before.get(key) != basis[key]:
+            return said
+    return "a slot passed that nobody used"
+
+
+def _begun(earlier: Sequence[Entry], mine: Collection[str]) -> list[Wave]:
+    """The waves of the plans before with those of their tenants who have the release; the last word about each."""
+    found: list[Wave] = []
+    left = set(mine)
+    for wave in (wave for entry in reversed(earlier) for wave in Plan.from_fact(entry.fact).waves):
+        have = {i: tuple(t for t in tenants if t in left) for i, tenants in wave.instances.items()}
+        part = replace(wave, instances={instance: tenants for instance, tenants in have.items() if tenants})
+        left -= set(part.tenants)
+        found += [part] if part.instances else []
+    return found
+
+
+def _read(at: str) -> datetime:
+    return datetime.fromisoformat(at)
 
 
 def _skipped(leg: Leg) -> dict[str, tuple[Place, str]]:

@@ -31,7 +31,7 @@ def stage(leg: Leg, cut: Cut, artifact: Artifact) -> None:
     before = sorted(set(running) - {artifact.digest})
     if proved_in_stage(leg).issuperset([*before, artifact.digest]):
         return
-    must_be_unfrozen(leg, "stage")
+    must_be_unfrozen(leg, cut.product, "stage")
     revision = ",".join(leg.tools.database.revision(STAGE)) if cut.product.database else ""
     proved = [*before, artifact.digest]
     with leg.tools.database.steady(STAGE) if cut.product.database else nullcontext():

@@ -21,11 +21,12 @@ hard_limits: {availability: {max_bad: 0.05, min_count: 20}}
 approvals: {deploy: {release-approver: 1}}
 flags: flags.json
 """
-TENANTS = """\
+OPEN = "calendar: {timezone: UTC, default: open}"
+TENANTS = f"""\
 tenants:
-  - {id: acme, name: Acme, ring: pilot, window: open}
-  - {id: birch, name: Birch, ring: broad, window: open}
-  - {id: cedar, name: Cedar, ring: broad, window: open, hosting: dedicated}
+  - {{id: acme, name: Acme, ring: pilot, {OPEN}}}
+  - {{id: birch, name: Birch, ring: broad, {OPEN}}}
+  - {{id: cedar, name: Cedar, ring: broad, {OPEN}, hosting: dedicated}}
 """
 FLAGS = '{"flags": {"new-checkout": {"state": "ENABLED", "variants": {"on": true}, "defaultVariant": "on"}}}'
 SECRET = "hunter2-secret"

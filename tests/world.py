@@ -260,7 +260,7 @@ class World:
         return Draft(release=release, step=step, subject=subject, fact=fact, personal={"who": "ana"})
 
     def windows(self, word: str) -> None:
-        self.directory.write_text(TENANTS.replace("window: open", f"window: {word}"))
+        self.directory.write_text(TENANTS.replace("default: open", f"default: {word}"))
 
     @contextmanager
     def leg(self, release: str = "r2", ref: str = "v2") -> Iterator[Leg]:

@@ -129,6 +129,7 @@ def _orderdesk(run: Path) -> Repository:
     """Its history, made in the run directory, with tenants of its own and secrets made anew."""
     orderdesk.create(run / PRODUCT)
     shutil.copy(_TENANTS, run / "tenants.yaml")
+    shutil.copytree(_TENANTS.with_name("calendars"), run / "calendars", dirs_exist_ok=True)
     probe = SecretStr(secrets.token_urlsafe(18))
     environment = {
         "ORDERDESK_SECRET": SecretStr(secrets.token_urlsafe(32)),

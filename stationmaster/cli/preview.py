@@ -3,6 +3,7 @@
 from typing import Any
 
 from stationmaster.blocks import carried
+from stationmaster.blocks.agendas import agenda_of
 from stationmaster.cli.output import table
 from stationmaster.cli.person import now
 from stationmaster.cli.tools import only_product, open_ledger, recall
@@ -31,8 +32,9 @@ def preview(product: str | None, ref: str) -> dict[str, Any]:
         for tenant, entry in running.items()
         if entry.fact["commit"] in newer
     }
-    made = plan(config, directory, unmoved, _UNBUILT, left_out=left_out)
-    answers = {tenant.id: touchable(tenant, freezes, now()) for tenant in directory.tenants}
+    when = agenda_of(recall("tenants", name), directory, config)
+    made = plan(config, directory, unmoved, _UNBUILT, agenda=when, at=now(), left_out=left_out)
+    answers = {tenant.id: touchable(tenant, when, freezes, now()) for tenant in directory.tenants}
     return {
         "product": name,
         "version": commit.version,
@@ -58,9 +60,13 @@ def shown(found: dict[str, Any]) -> str:
     lines += [table(["change", "what", "who"], rows) if rows else "nothing changed since what runs", ""]
     lines += [f"migration   {path}" for path in found["migrations"]]
     lines += ["flags       change"] if found["flags_change"] else []
-    lines += [f"wave        {wave['name']}: {', '.join(wave['tenants'])}" for wave in found["waves"]]
+    lines += [f"wave        {_slot(wave)}: {', '.join(wave['tenants'])}" for wave in found["waves"]]
     lines += [f"left out    {tenant}: {reason}" for tenant, reason in found["left_out"].items()]
     lines += [f"closed      {tenant}: {reason}" for tenant, reason in found["windows_closed"].items()]
     lines += ["missing     no change fragment says what changes"] if not found["fragments"] else []
     lines += [f"missing     {count} approval by a {role}" for role, count in found["approvals"].items()]
     return "\n".join(lines)
+
+
+def _slot(wave: dict[str, Any]) -> str:
+    return f"{wave['name']} {wave['start']}" if wave["start"] else f"{wave['name']}, without a slot"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Literal, NoReturn, Self, get_args
 
 from pydantic import (
@@ -27,8 +27,6 @@ from stationmaster.domain.business import BusinessDays, Fiscal, Region
 from stationmaster.domain.duration import Seconds
 from stationmaster.domain.errors import nearest
 from stationmaster.domain.recurrence import Recurrence, must_begin, parse
-from stationmaster.domain.tenants import Tenant
-from stationmaster.domain.window import Window
 from stationmaster.domain.zones import Zone
 
 Action = Literal["deploy", "migration", "flag", "rollback", "hotfix"]
@@ -77,8 +75,23 @@ def _governed(given: object) -> object:
     return given
 
 
+@lru_cache(maxsize=16_384)
+def _parsed(text: str) -> Recurrence:
+    return parse(text)
+
+
+@lru_cache(maxsize=16_384)
+def _wrong_beginning(text: str, dtstart: date | None) -> str | None:
+    """Why the rule cannot begin so, asked once of the same rule in ten thousand files."""
+    try:
+        must_begin(_parsed(text), dtstart)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def _rrule(text: str) -> str:
-    parse(text)
+    _parsed(text)
     return text
 
 
@@ -189,11 +202,8 @@ class Rule(BaseModel):
 
     @model_validator(mode="after")
     def _begins_on_its_own_day(self) -> Self:
-        if self.rrule is not None:
-            try:
-                must_begin(parse(self.rrule), self.dtstart)
-            except ValueError as error:
-                _refuse(("rrule",), str(error), self.rrule)
+        if self.rrule is not None and (wrong := _wrong_beginning(self.rrule, self.dtstart)):
+            _refuse(("rrule",), wrong, self.rrule)
         return self
 
     def _given(self, key: str) -> bool:
@@ -203,7 +213,7 @@ class Rule(BaseModel):
     def timing(self) -> Timing:
         """What the expansion of the rule is known by."""
         return Timing(
-            parse(self.rrule) if self.rrule is not None else None,
+            _parsed(self.rrule) if self.rrule is not None else None,
             self.dtstart,
             self.start,
             self.end,
@@ -273,10 +283,3 @@ class Named:
 
     def ref(self, name: str) -> str:
         return f"{self.file}#{name}"
-
-
-def window(tenant: Tenant, at: datetime) -> Window:  # noqa: ARG001 - the gate by the tenant's key `window` alone
-    """Whether the tenant's window is open at an aware instant; asked again before every act."""
-    if tenant.window == "open":
-        return Window(open=True, reason=f"the window of {tenant.id} is open")
-    return Window(open=False, reason=f"the window of {tenant.id} is closed: its key `window` does not say open")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from stationmaster.domain.calendar import window
+from stationmaster.domain.agenda import Agenda
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.tenants import Tenant
@@ -68,12 +68,14 @@ def closing(
     return tuple(freeze for freeze in freezes if freeze.scope in scopes)
 
 
-def touchable(tenant: Tenant, freezes: Iterable[Freeze], at: datetime, ring: str | None = None) -> Window:
+def touchable(
+    tenant: Tenant, agenda: Agenda, freezes: Iterable[Freeze], at: datetime, ring: str | None = None
+) -> Window:
     """Whether a new version may reach the tenant at an aware instant: its calendar, and the freezes in force then of
     production, of the tenant, of its ring, and of the `ring` in which a plan has it.
     """
     mine = closing_to(tenant, freezes, ring)
-    return all_of([window(tenant, at), *(freeze.window for freeze in mine)])
+    return all_of([agenda.window(tenant.id, at), *(freeze.window for freeze in mine)])
 
 
 def closing_to(tenant: Tenant, freezes: Iterable[Freeze], ring: str | None = None) -> tuple[Freeze, ...]:

@@ -1,18 +1,26 @@
 """Which tenants a release goes to, in which waves, and why each tenant stands where it stands.
 
-A plan is a value: it can be printed, compared and signed before anything is done. When a wave may start is asked of
-`domain/calendar.py` at that moment.
+A plan is a value: it can be printed, compared and signed before anything is done. Its slots are laid out by
+`domain/slots.py` and say what is expected; whether a wave may start is asked of `domain/agenda.py` at that moment.
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import rfc8785
 
+from stationmaster.domain.agenda import Agenda
+from stationmaster.domain.candidates import Openings, candidates, limits
+from stationmaster.domain.duration import instant
 from stationmaster.domain.product import Product
+from stationmaster.domain.slots import lay_out
 from stationmaster.domain.tenants import Directory, Tenant
+
+_HORIZON = timedelta(days=400)
+_LOOK = timedelta(days=1)
 
 Place = Literal["wave", "done", "pinned", "skipped", "newer"]
 
@@ -20,12 +28,15 @@ Place = Literal["wave", "done", "pinned", "skipped", "newer"]
 @dataclass(frozen=True, slots=True)
 class Wave:
     """The tenants of a ring that receive the release together, each under the instance that serves it, sorted. A ring
-    may have several, since its tenants' windows differ; `number` tells them apart.
+    may have several, since its tenants' windows differ; `number` tells them apart. [start, end) is its slot, in UTC:
+    when it is expected, and None where none is known.
     """
 
     ring: str
     instances: Mapping[str, tuple[str, ...]]
     number: int = 1
+    start: datetime | None = None
+    end: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -80,6 +91,8 @@ class Plan:
                 wave["ring"],
                 {name: tuple(tenants) for name, tenants in wave["instances"].items()},
                 wave.get("number", 1),
+                _read(wave.get("start")),
+                _read(wave.get("end")),
             )
             for wave in fact["waves"]
         )
@@ -100,6 +113,10 @@ def name_of(wave: Mapping[str, Any]) -> str:
     return str(wave.get("name", wave["ring"]))
 
 
+def _read(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
 def _waves(waves: tuple[Wave, ...]) -> list[dict[str, Any]]:
     return [
         {
@@ -108,6 +125,8 @@ def _waves(waves: tuple[Wave, ...]) -> list[dict[str, Any]]:
             "number": wave.number,
             "tenants": list(wave.tenants),
             "instances": {i: list(t) for i, t in wave.instances.items()},
+            "start": instant(wave.start) if wave.start else None,
+            "end": instant(wave.end) if wave.end else None,
         }
         for wave in waves
     ]
@@ -119,36 +138,95 @@ def plan(
     running: Mapping[str, str],
     digest: str,
     *,
+    agenda: Agenda,
+    at: datetime,
+    sent: datetime | None = None,
     left_out: Mapping[str, tuple[Place, str]] | None = None,
-    mine: Collection[str] = (),
+    begun: Sequence[Wave] = (),
 ) -> Plan:
-    """Rings in the order of `stationmaster.yaml`; a ring without a tenant to move gives no wave.
+    """Rings in the order of `stationmaster.yaml`; in a ring the waves in the order of their slots, from the aware
+    instant `at` on; a ring without a tenant to move gives no wave.
 
-    `running` maps a tenant to the digest it runs; `digest` is the artifact of the release; `left_out` maps whom it does
-    not go to, besides those who are pinned, to the place and the reason. `mine` are tenants that this very release
-    brought it to: they stay in their wave, or nobody would watch what it did to them. The directory has passed
+    `running` maps a tenant to the digest it runs; `digest` is the artifact of the release; `agenda` says when each may
+    be reached, and `sent` when notices are taken to be sent, `at` unless given. `left_out` maps whom it does not go to,
+    besides those who are pinned, to the place and the reason. `begun` are waves with whom this very release brought it
+    to: they stay as they are, or nobody would watch what it did to them. The directory has passed
     `documents.check_directory`.
+
+    Who has no slot is in a wave without one. It comes last, so that nobody waits behind it, but where its ring has no
+    other: what should go first is never gone past.
     """
-    out = left_out or {}
+    out, mine = left_out or {}, {tenant for wave in begun for tenant in wave.tenants}
     placements = {
         tenant.id: _mine(tenant)
         if tenant.id in mine
         else _place(tenant, running.get(tenant.id), digest, out.get(tenant.id))
         for tenant in directory.tenants
     }
-    waves = (Wave(ring.name, _by_instance(directory, ring.name, placements)) for ring in product.rings)
-    return Plan(
-        product.product,
-        digest,
-        tuple(wave for wave in waves if wave.tenants),
-        tuple(placements[tenant] for tenant in sorted(placements)),
+    moved = [one for one in directory.tenants if placements[one.id].place == "wave" and one.id not in mine]
+    slotted, unslotted = _in_slots(product, moved, agenda, at, sent or at)
+    waves: list[Wave] = []
+    last: list[Wave] = []
+    for ring in product.rings:
+        known = [wave for wave in begun if wave.ring == ring.name]
+        count = max((wave.number for wave in known), default=0)
+        made = [wave for wave in slotted if wave.ring == ring.name]
+        waves += [*known, *(replace(wave, number=count + nth) for nth, wave in enumerate(made, 1))]
+        left = [replace(wave, number=count + len(made) + 1) for wave in unslotted if wave.ring == ring.name]
+        (last if known or made else waves).extend(left)
+    placed = tuple(placements[tenant] for tenant in sorted(placements))
+    return Plan(product.product, digest, (*waves, *last), placed)
+
+
+def outdated(plan: Plan, begun: Collection[str], planned: datetime, at: datetime) -> bool:
+    """Whether slots of the plan are over that nobody used, or somebody without one has had no look for a day. `begun`
+    are tenants that have it; `planned` and `at` aware instants.
+    """
+    for wave in plan.waves:
+        if set(wave.tenants) <= set(begun):
+            continue
+        if wave.end is not None and wave.end <= at:
+            return True
+        if wave.end is None and at - planned >= _LOOK:
+            return True
+    return False
+
+
+def _in_slots(
+    product: Product, moved: Sequence[Tenant], agenda: Agenda, at: datetime, sent: datetime
+) -> tuple[list[Wave], list[Wave]]:
+    """The waves with their slots, and for each ring one of those who have none. One wave begins when the one before
+    has ended: each is watched before the next.
+    """
+    begin = int(at.timestamp())
+    end = begin + int(_HORIZON.total_seconds())
+    calendars = agenda.every()
+    found = candidates(
+        moved, {t.id: calendars.get(t.id, agenda.of(t.id)) for t in moved}, Openings(begin, end), sent, agenda.seconds
     )
+    bounds = limits(product, None, begin, end, "stationmaster.yaml")
+    paced = replace(bounds, per_wave=bounds.per_wave or max(len(moved), 1))
+    made = lay_out(found, [ring.name for ring in product.rings], paced, begin, end)
+    known = {tenant.id: tenant for tenant in moved}
+    slotted = [
+        Wave(one.ring, _by_instance([known[name] for name in one.tenants]), 1, _utc(one.start), _utc(one.end))
+        for one in made.waves
+    ]
+    nowhere = [known[one.tenant] for one in made.unplaced]
+    rings = [ring.name for ring in product.rings]
+    unslotted = [Wave(ring, _by_instance([one for one in nowhere if one.ring == ring])) for ring in rings]
+    return slotted, [wave for wave in unslotted if wave.instances]
 
 
-def _by_instance(directory: Directory, ring: str, placements: Mapping[str, Placement]) -> dict[str, tuple[str, ...]]:
-    moved = [tenant for tenant in directory.tenants if tenant.ring == ring and placements[tenant.id].place == "wave"]
-    instances = sorted({tenant.instance for tenant in moved})
-    return {name: tuple(sorted(tenant.id for tenant in moved if tenant.instance == name)) for name in instances}
+def _utc(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _by_instance(tenants: Iterable[Tenant]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for tenant in tenants:
+        found.setdefault(tenant.instance, []).append(tenant.id)
+    return {name: tuple(sorted(found[name])) for name in sorted(found)}
 
 
 def _mine(tenant: Tenant) -> Placement:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from stationmaster.domain.calendar import Calendar
 from stationmaster.domain.duration import Seconds
 from stationmaster.domain.hotfix import Hotfix
 from stationmaster.domain.quarantine import Quarantined, plain
@@ -160,11 +161,22 @@ class HardLimit(Part):
 
 
 class Support(Part):
-    """What the support brief says beside the release itself."""
+    """What the support brief says beside the release itself, and when support is there."""
 
     channel: str = Field(default="releases", description="The Slack channel.")
     escalation: str = Field(default="", description="Whom support calls.")
     watch: str = Field(default="", description="What to look at in the first 24 hours.")
+    hours: Calendar | None = Field(
+        default=None, description="When somebody is there for customers: a wave lies in it from start to end."
+    )
+
+
+class Calendars(Part):
+    """What closes for everybody, beside the tenants' own calendars: open only if all are open."""
+
+    product: Calendar | None = Field(default=None, description="For every change of the product.")
+    production: Calendar | None = Field(default=None, description="For what is changed in production.")
+    stage: Calendar | None = Field(default=None, description="For what is changed in stage.")
 
 
 class Product(Part):
@@ -183,6 +195,7 @@ class Product(Part):
         default=86_400, description="How long after its first slot a tenant may wait, so that more start together."
     )
     capacity: Capacity = Capacity()
+    calendars: Calendars = Calendars()
     journeys: tuple[Journey, ...] = Field(min_length=1)
     hard_limits: dict[Literal["availability"], HardLimit] = Field(min_length=1)
     approvals: dict[Literal["deploy"], Annotated[dict[Id, Annotated[int, Field(ge=1)]], Field(min_length=1)]] = Field(

@@ -1,12 +1,13 @@
 """A tenant as the directory knows it, and the order in which rings and instances take tenants.
 
-The shape is that of `flags.md`; `window` is the thin gate until calendars arrive: `open` or `closed`, closed when
-it is not given.
+When it may be touched is said by its `calendar` (`calendar.py`); without one it is closed.
 """
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from stationmaster.domain.calendar import Calendar
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Lower case, digits and hyphens.")]
 
@@ -28,8 +29,14 @@ class Tenant(BaseModel):
         default="cloud", description="cloud tenants share one instance; a dedicated tenant has its own."
     )
     timezone: str = Field(default="UTC", description="IANA zone.", examples=["Europe/Berlin"])
-    window: Literal["open", "closed"] = Field(
-        default="closed", description="Whether the tenant may be touched now. Closed unless stated: fail closed."
+    calendar: Calendar | str | None = Field(
+        default=None,
+        description="When the tenant may be touched: a calendar file beside the directory, or a calendar. Closed "
+        "without one.",
+        examples=["calendars/acme.yaml"],
+    )
+    notice_days: int = Field(
+        default=0, ge=0, le=400, description="Whole local days that must lie between a notice and a change."
     )
     sites: tuple[Id, ...] = ()
     contacts: dict[str, str] = Field(default_factory=dict)

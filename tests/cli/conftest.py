@@ -21,9 +21,9 @@ from stationmaster.blocks.tenant_directory import YamlDirectory
 from stationmaster.blocks.toolbox import remember
 from stationmaster.cli.main import run
 from stationmaster.domain.entries import OBSERVED, Draft
-from stationmaster.domain.plan import plan
 from stationmaster.domain.tenants import Directory
 from stationmaster.ledger.store import Ledger
+from tests.plans import plan
 from tests.repository import Repository
 from tests.shop import PRODUCT, TENANTS, people, product
 

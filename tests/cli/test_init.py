@@ -68,7 +68,7 @@ def test_our_reader_takes_what_is_written(begun: Path) -> None:
     product = read(Product, (begun / "stationmaster.yaml").read_text("utf-8"), "stationmaster.yaml").value
     directory = read(Directory, (begun / "tenants.yaml").read_text("utf-8"), "tenants.yaml")
     check_directory(product, directory)
-    assert {tenant.window for tenant in directory.value.tenants} == {"closed"}
+    assert {tenant.calendar for tenant in directory.value.tenants} == {None}
 
 
 def test_our_schema_takes_what_is_written(begun: Path) -> None:

@@ -131,7 +131,7 @@ def test_tenants_fill_three_rings_and_two_instances_of_their_own() -> None:
     assert list(rings) == ["pilot", "early", "general"]
     assert rings.total() >= 12
     assert [tenant.ring for tenant in DIRECTORY.tenants if tenant.hosting == "dedicated"] == ["early", "general"]
-    assert {tenant.window for tenant in DIRECTORY.tenants} == {"open"}
+    assert {tenant.calendar for tenant in DIRECTORY.tenants} == {"calendars/any-time.yaml"}
     assert len({tenant.timezone for tenant in DIRECTORY.tenants}) > 10
     assert STAGE_TENANT not in {tenant.id for tenant in DIRECTORY.tenants}
 

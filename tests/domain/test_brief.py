@@ -6,10 +6,11 @@ from typing import Any
 from stationmaster.domain.artifact import Artifact, Change, Commit, Cut
 from stationmaster.domain.brief import Brief, brief, flag_states
 from stationmaster.domain.fragments import Fragment
-from stationmaster.domain.plan import Plan, plan
+from stationmaster.domain.plan import Plan
 from stationmaster.domain.product import Product
 from stationmaster.domain.progress import Standing
 from stationmaster.domain.tenants import Directory, Tenant
+from tests.plans import plan
 
 ARTIFACT = Artifact(digest=f"sha256:{'ab' * 32}", size=1)
 PRODUCT = Product.model_validate(

@@ -10,7 +10,7 @@ ID: TypeAdapter[str] = TypeAdapter(Id)
 
 def test_a_tenant_is_closed_and_in_the_cloud_unless_stated() -> None:
     tenant = Tenant(id="acme", name="Acme", ring="pilot")
-    assert (tenant.window, tenant.hosting, tenant.instance, tenant.timezone) == ("closed", "cloud", SHARED, "UTC")
+    assert (tenant.calendar, tenant.hosting, tenant.instance, tenant.timezone) == (None, "cloud", SHARED, "UTC")
 
 
 def test_a_dedicated_tenant_has_its_own_instance() -> None:

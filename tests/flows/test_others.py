@@ -7,7 +7,7 @@ import pytest
 from stationmaster.domain.errors import OutsideError
 from stationmaster.flows.leg import OtherReleaseError
 from stationmaster.ledger.leases import LeaseHeldError, LeaseLostError
-from tests.shop import PRODUCT
+from tests.shop import OPEN, PRODUCT
 from tests.world import World, once, throw
 
 SAME = PRODUCT.replace("NONCE/$$-$(date +%N)/", "NONCE/same/")  # a build that gives the same bytes each time
@@ -71,7 +71,7 @@ def test_a_release_given_up_after_the_pilot_is_taken_to_the_rest_by_another(worl
 def test_a_tenant_that_is_new_receives_what_the_others_run(world: World) -> None:
     world.commit("v3", product=SAME)
     world.release("r3", "v3")
-    dinah = "  - {id: dinah, name: Dinah, ring: broad, window: open}\n"
+    dinah = f"  - {{id: dinah, name: Dinah, ring: broad, {OPEN}}}\n"
     world.directory.write_text(world.directory.read_text() + dinah)
     assert world.release("dinah", "v3").name == "Released"
     assert world.production() == dict.fromkeys((*OLD, "dinah"), "3")

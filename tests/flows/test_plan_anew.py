@@ -56,7 +56,7 @@ def test_a_ring_that_was_good_is_not_watched_again(world: World) -> None:
     world.approve()
     world.windows("closed")
     directory = world.directory.read_text()
-    world.directory.write_text(directory.replace("window: closed", "window: open", 1))
+    world.directory.write_text(directory.replace("default: closed", "default: open", 1))
     assert world.start().name == "WaitingForWindow"
     seen = world.steps().count(("verdict", "pilot"))
     skip(world, "cedar")

@@ -14,7 +14,7 @@ from stationmaster.domain.release import UnknownReleaseError, why
 from stationmaster.domain.rollback import NothingToRollBackError, NotOnReleaseError, RollbackOfRollbackError, of_person
 from stationmaster.ledger.leases import LeaseLostError
 from stationmaster.tasks.hold import ChangesHeldError
-from tests.shop import FLAGS
+from tests.shop import FLAGS, OPEN
 from tests.world import Killed, World, once, throw
 from tests.world import world as made
 
@@ -239,7 +239,7 @@ def test_nothing_is_recorded_of_what_cannot_be(world: World) -> None:
 
 def test_a_first_release_cannot_be_taken_back_and_stays_as_it_is(world: World) -> None:
     """The tenant is new, and runs nothing before the release."""
-    dinah = "  - {id: dinah, name: Dinah, ring: broad, window: open}\n"
+    dinah = f"  - {{id: dinah, name: Dinah, ring: broad, {OPEN}}}\n"
     world.directory.write_text(world.directory.read_text() + dinah)
     world.release()
     before = world.ledger.entries()

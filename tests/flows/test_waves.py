@@ -45,13 +45,14 @@ def test_who_has_it_is_watched_before_the_others_are_waited_for(world: World, *,
     world.windows("closed")
     assert world.start().name == "WaitingForWindow"
     assert world.last("promoted").fact["tenants"] == ["cedar"]
-    assert "birch: the window of birch is closed" in str(world.last("waiting").fact["message"])
+    assert "birch is closed" in str(world.last("waiting").fact["message"])
     seen = world.steps().count(("verdict", "broad"))
     assert world.start().name == "WaitingForWindow"
     assert world.steps().count(("verdict", "broad")) == seen  # once
     world.windows("open")
     assert world.start().name == "Released"
-    assert world.last("promoted").fact["tenants"] == ["birch", "cedar"]
+    assert world.last("promoted").fact["tenants"] == ["birch"]  # planned anew: a calendar changed
+    assert world.last("promoted").subject == "broad-2"
 
 
 def test_it_goes_back_when_it_is_bad_although_the_others_wait(world: World) -> None:

@@ -32,7 +32,7 @@ def test_every_closed_tenant_is_named_and_what_to_do(world: World) -> None:
     with planned(world) as (leg, this), pytest.raises(WindowClosedError) as closed:
         require_window.fn(leg, this, WAVE)
     assert sorted(closed.value.closed) == ["birch", "cedar"]
-    assert "the window of birch is closed" in closed.value.message
+    assert "birch is closed: tenants:birch#default" in closed.value.message
     assert (closed.value.waiting_for, closed.value.hint) == (
         "window", "when it is open: stationmaster release start r2",
     )  # fmt: skip
@@ -148,10 +148,10 @@ def test_a_wave_is_woken_when_the_last_freeze_in_its_way_ends(world: World) -> N
 
 def test_a_frozen_environment_is_not_touched_and_names_the_end_and_the_way_out(world: World) -> None:
     world.freeze("env:stage", hours=3)
-    with planned(world) as (leg, _):
-        require_unfrozen.fn(leg, "production")
+    with planned(world) as (leg, this):
+        require_unfrozen.fn(leg, this, "production")
         with pytest.raises(FrozenError) as frozen:
-            require_unfrozen.fn(leg, "stage")
+            require_unfrozen.fn(leg, this, "stage")
     assert frozen.value.message == "r2 waits: stage is frozen until 2026-11-23T11:00:00Z: ERP is down"
     assert (frozen.value.waiting_for, frozen.value.until) == ("window", "2026-11-23T11:00:00Z")
     assert frozen.value.hint == "stationmaster freeze off --env stage --reason WHY"
@@ -162,9 +162,10 @@ def test_what_the_release_has_changed_already_is_not_asked_for_again(world: Worl
     world.freeze("env:stage")
     world.freeze("env:production")
     with world.leg() as leg:
-        require_unfrozen.fn(leg, "stage")
+        this = cut.fn(leg)
+        require_unfrozen.fn(leg, this, "stage")
         with pytest.raises(FrozenError):
-            require_unfrozen.fn(leg, "production")
+            require_unfrozen.fn(leg, this, "production")
         fact = {"version": "2", "digest": "sha256:" + 64 * "a", "commit": world.source.refs["v2"]}
         world.ledger.append(Draft(release="r2", step="deployed", subject="acme", fact=fact), world.clock.now())
-        require_unfrozen.fn(leg, "production")
+        require_unfrozen.fn(leg, this, "production")

@@ -22,6 +22,7 @@ from stationmaster.domain.request import Kind, ReleaseRequest
 from stationmaster.domain.waiver import Terms, statement, subject
 from stationmaster.flows.leg import conduct
 from stationmaster.flows.release import runbook
+from tests.shop import product
 from tests.world import Killed, World, once
 
 PEOPLE = {"ana": "approver", "ben": "approver", "rosa": "approver", "dev": "approver", "guest": "reader"}
@@ -203,7 +204,7 @@ def test_a_tenant_s_own_window_is_waived_by_nobody(night: Night) -> None:
     for who in ("ben", "rosa"):
         night.waive(who)
     assert night.run() == "WaitingForWindow"
-    assert "acme: the window of acme is closed" in night.said()
+    assert "acme is closed: tenants:acme#default" in night.said()
     assert "frozen" not in night.said()
     assert set(night.world.production().values()) == {"1"}
 
@@ -228,7 +229,7 @@ def test_who_only_asks_records_nothing(night: Night) -> None:
     for who in ("ben", "rosa"):
         night.waive(who)
     with night.world.leg("h1", "hotfix/1") as leg:
-        assert closed(leg, Wave("pilot", {"cloud": ("acme",)}), ["acme"]) == {}
+        assert closed(leg, product(), Wave("pilot", {"cloud": ("acme",)}), ["acme"]) == {}
     assert night.passed() == []
 
 

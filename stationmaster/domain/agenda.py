@@ -1,0 +1,109 @@
+"""When a release may reach each tenant: its own calendars and those that all share, for as long as a wave takes.
+
+It stops nobody itself, and knows no freeze. Whoever has no calendar that can be read is closed, with the reason.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from stationmaster.domain.calendar import Named
+from stationmaster.domain.calendar_answers import HORIZON, state
+from stationmaster.domain.calendar_slots import Nowhere, next_slot
+from stationmaster.domain.duration import instant
+from stationmaster.domain.entries import canonical, digest
+from stationmaster.domain.product import Product
+from stationmaster.domain.window import Window
+from stationmaster.domain.zones import tzdata_version
+
+Calendars = tuple[Named, ...]
+_ANY_MOMENT = timedelta(seconds=1)
+_SUPPORT = "stationmaster.yaml:support.hours"
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """`own` maps tenants to their calendars, or to the reason why they have none; `shared` are asked for everybody;
+    `support` is when people are there, from start to end of a wave. `seconds` is how long a wave takes.
+    """
+
+    own: Mapping[str, Calendars | str]
+    shared: Calendars = ()
+    support: Calendars = ()
+    seconds: int = 1
+    _joined: dict[int, tuple[Calendars, Calendars]] = field(default_factory=dict, repr=False, compare=False)
+
+    def of(self, tenant: str) -> Calendars | str:
+        """All that decide about the tenant, or why nothing does. Tenants who share their own share the answer."""
+        own = self.own.get(tenant, f"the tenant directory does not know {tenant}")
+        if isinstance(own, str) or not self.shared:
+            return own
+        return self._joined.setdefault(id(own), (own, (*own, *self.shared)))[1]
+
+    def every(self) -> dict[str, Calendars | str]:
+        """`of` for each tenant."""
+        return {tenant: self.of(tenant) for tenant in self.own}
+
+    def window(self, tenant: str, at: datetime) -> Window:
+        """Whether a wave may begin at the tenant at an aware instant and has the time that it needs; if not, until
+        when.
+        """
+        found = self.of(tenant)
+        if isinstance(found, str):
+            return Window(open=False, reason=found)
+        return _window(tenant, (*found, *self.support), at, self.seconds)
+
+    def any_time(self, tenant: str, at: datetime) -> Window:
+        """The same for what takes no time and needs no support, as going back does."""
+        found = self.of(tenant)
+        return Window(open=False, reason=found) if isinstance(found, str) else _window(tenant, found, at, 1)
+
+    def facts(self) -> dict[str, Any]:
+        """What decides, as plain data: a plan made by other facts is another plan."""
+        known: dict[int, str] = {}
+
+        def told(calendars: Calendars) -> str:
+            if id(calendars) not in known:
+                content = [named.calendar.model_dump(mode="json") for named in calendars]
+                known[id(calendars)] = digest(canonical(content))
+            return known[id(calendars)]
+
+        every = {tenant: found if isinstance(found, str) else told(found) for tenant, found in self.every().items()}
+        content = digest(canonical([every, told(self.support)]))
+        return {"calendars": content, "tzdata": tzdata_version(), "slot": self.seconds}
+
+
+def agenda(product: Product, own: Mapping[str, Calendars | str], environment: str = "production") -> Agenda:
+    """Of a product's tenants in an environment; without a configuration of its own nothing is shared."""
+    return Agenda(own, shared_calendars(product, environment), _support(product), product.slot)
+
+
+def shared_calendars(product: Product, environment: str) -> Calendars:
+    """The product's own calendar and that of the environment."""
+    found = {"product": product.calendars.product, environment: getattr(product.calendars, environment)}
+    return tuple(Named(f"stationmaster.yaml:calendars.{name}", one) for name, one in found.items() if one)
+
+
+def _support(product: Product) -> Calendars:
+    return (Named(_SUPPORT, product.support.hours),) if product.support.hours else ()
+
+
+def environment_window(product: Product, environment: str, at: datetime) -> Window:
+    """Whether the environment as a whole may be touched at an aware instant, by the calendars that all share."""
+    shared = shared_calendars(product, environment)
+    return _window(environment, shared, at, 1) if shared else Window(open=True, reason=f"nothing closes {environment}")
+
+
+def _window(about: str, calendars: Calendars, at: datetime, seconds: int) -> Window:
+    slot = next_slot(calendars, timedelta(seconds=seconds), at, HORIZON)
+    now = state(calendars, at)
+    if isinstance(slot, Nowhere):
+        rules = ", ".join(slot.why or now.rules)
+        return Window(open=False, reason=f"{about} is closed: {rules}, and has no slot in {HORIZON.days} days")
+    if now.open and slot.start - at < _ANY_MOMENT:
+        return Window(open=True, reason=f"{about} is open: {', '.join(now.rules) or 'by default'}")
+    if now.open:
+        closes = f" at {instant(now.next_transition)}" if now.next_transition else ""
+        return Window(open=False, reason=f"{about} closes{closes}, too soon for a wave", until=slot.start)
+    return Window(open=False, reason=f"{about} is closed: {', '.join(now.rules)}", until=slot.start)
