@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stationmaster.domain.business import business_days, fiscal, public_holidays
 from stationmaster.domain.calendar import Timing
 from stationmaster.domain.errors import InputError
-from stationmaster.domain.recurrence import days, ending
+from stationmaster.domain.recurrence import Recurrence, days, ending
 from stationmaster.domain.spans import Spans, union
 from stationmaster.domain.wall_times import DAY, Offsets, new_year, offsets
 from stationmaster.domain.zones import zone
@@ -48,13 +48,17 @@ def _of_year(timing: Timing, zone_name: str, year: int) -> Spans:
     first, last = date(year, 1, 1) - _AROUND, date(year, 12, 31) + _AROUND
     known = offsets(zone_name, year)
     if timing.start is not None and timing.end is not None:
-        found = _timed(_recurring(timing, zone_name, first, last), timing.start, timing.end, known)
+        begins = _recurring(timing, zone_name, first, last)
+        found = _timed(begins, timing.start, timing.end, known)
+    elif timing.recurrence is not None:
+        midnights = _recurring(timing, zone_name, first, last)
+        found = Spans.between(known.starts(midnights), known.ends(midnights + DAY))
     else:
-        found = _whole_days(_ranges(timing, zone_name, first, last), first, last, known)
+        found = _whole_days(_ranges(timing, first, last), first, last, known)
     return found.within(begin, end)
 
 
-def _ranges(timing: Timing, zone_name: str, first: date, last: date) -> Sequence[tuple[date, date]]:
+def _ranges(timing: Timing, first: date, last: date) -> Sequence[tuple[date, date]]:
     """Whole days, both ends included, that touch first to last."""
     try:
         if timing.business_days is not None:
@@ -65,14 +69,20 @@ def _ranges(timing: Timing, zone_name: str, first: date, last: date) -> Sequence
             return [(day, day) for day in public_holidays(timing.holidays, first, last)]
     except ValueError as unknown:
         raise UnknownDaysError(str(unknown), hint="ask about an earlier instant, or write the days as dates") from None
-    return [(day, day) for day in _recurring(timing, zone_name, first, last)]
+    return []
 
 
-def _recurring(timing: Timing, zone_name: str, first: date, last: date) -> list[date]:
-    if timing.recurrence is None:
-        return []
+def _recurring(timing: Timing, zone_name: str, first: date, last: date) -> Seconds:
+    """The local midnights of the days on which a recurring rule begins, as if local time were UTC."""
+    assert timing.recurrence is not None  # noqa: S101 - the model lets times stand beside a recurrence alone
     ends = ending(timing.recurrence, timing.start or _MIDNIGHT, zone(zone_name))
-    return days(ends, timing.dtstart, first, last)
+    return _generated(ends, timing.dtstart, first, last)
+
+
+@lru_cache(maxsize=16_384)
+def _generated(recurrence: Recurrence, dtstart: date | None, first: date, last: date) -> Seconds:
+    """Once for all who recur on the same days, whatever their times and zones."""
+    return _midnights(days(recurrence, dtstart, first, last))
 
 
 def swallowed(timing: Timing, zone_name: str, first: date, last: date) -> list[date]:
@@ -80,12 +90,15 @@ def swallowed(timing: Timing, zone_name: str, first: date, last: date) -> list[d
     if timing.start is None or timing.end is None:
         return []
     begins = _recurring(timing, zone_name, first, last)
-    return [day for day in begins if not len(_timed([day], timing.start, timing.end, offsets(zone_name, day.year)))]
+    of_day = (
+        ((_EPOCH + timedelta(seconds=at)).date(), begins[place : place + 1]) for place, at in enumerate(begins.tolist())
+    )
+    return [day for day, one in of_day if not len(_timed(one, timing.start, timing.end, offsets(zone_name, day.year)))]
 
 
-def _timed(begins: Sequence[date], start: time, end: time, known: Offsets) -> Spans:
+def _timed(midnights: Seconds, start: time, end: time, known: Offsets) -> Spans:
     """From `start` of each day to `end`, which is of the next day when it is not after `start`."""
-    midnights, over = _midnights(begins), DAY if end <= start else 0
+    over = DAY if end <= start else 0
     return Spans.between(known.starts(midnights + _clock(start)), known.ends(midnights + _clock(end) + over))
 
 
