@@ -27,8 +27,6 @@ from stationmaster.domain.business import BusinessDays, Fiscal, Region
 from stationmaster.domain.duration import Seconds
 from stationmaster.domain.errors import nearest
 from stationmaster.domain.recurrence import Recurrence, must_begin, parse
-from stationmaster.domain.tenants import Tenant
-from stationmaster.domain.window import Window
 from stationmaster.domain.zones import Zone
 
 Action = Literal["deploy", "migration", "flag", "rollback", "hotfix"]
@@ -285,10 +283,3 @@ class Named:
 
     def ref(self, name: str) -> str:
         return f"{self.file}#{name}"
-
-
-def window(tenant: Tenant, at: datetime) -> Window:  # noqa: ARG001 - the gate by the tenant's key `window` alone
-    """Whether the tenant's window is open at an aware instant; asked again before every act."""
-    if tenant.window == "open":
-        return Window(open=True, reason=f"the window of {tenant.id} is open")
-    return Window(open=False, reason=f"the window of {tenant.id} is closed: its key `window` does not say open")
