@@ -1,16 +1,21 @@
 """Random calendars against `tests/calendar_oracle.py`: not one minute of ninety days may differ."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import icalendar
 import numpy as np
 import pytest
+import recurring_ical_events  # type: ignore[import-untyped]  # it says no types
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stationmaster.domain.calendar import Action, Calendar, Named
 from stationmaster.domain.calendar_answers import opening, state
+from stationmaster.domain.spans import Spans
+from stationmaster.domain.zones import zone as zone_of
 from tests import calendar_oracle as oracle
 
 # Where the 90 days begin: the clocks change within them, if the zone has any change then.
@@ -168,3 +173,48 @@ def test_no_minute_differs(zone: str, data: st.DataObject) -> None:
 @given(st.data())
 def test_no_minute_differs_in_any_zone(zone: str, data: st.DataObject) -> None:
     asked(data, zone)
+
+
+# What iCalendar's own reader says, where the clocks do not change and both mean the same.
+
+STEADY = ("UTC", "Asia/Tokyo", "Asia/Kolkata", "Asia/Kathmandu", "Africa/Johannesburg", "Pacific/Kiritimati")
+
+
+def as_event(rule: dict[str, Any], zone: str, since: date) -> str:
+    """The same window as a VEVENT. Its first day is one of the rule's, as RFC 5545 wants."""
+    first = date.fromisoformat(rule["dtstart"]) if "dtstart" in rule else next(oracle.ranges(rule, since, date.max))[0]
+    recurrence = rule["rrule"]
+    if "all_day" in rule:
+        bounds = [f"DTSTART;VALUE=DATE:{first:%Y%m%d}", f"DTEND;VALUE=DATE:{first + timedelta(days=1):%Y%m%d}"]
+    else:
+        start, end = (datetime.fromisoformat(f"{first}T{rule[key]}") for key in ("start", "end"))
+        end += timedelta(days=end <= start)
+        bounds = [f"DTSTART;TZID={zone}:{start:%Y%m%dT%H%M%S}", f"DTEND;TZID={zone}:{end:%Y%m%dT%H%M%S}"]
+        until = re.search(r"UNTIL=(\d+)", recurrence)  # a date-time, as DTSTART is; and in UTC, as RFC 5545 wants
+        if until:
+            last = datetime.fromisoformat(f"{until[1]}T{rule['start']}").replace(tzinfo=zone_of(zone)).astimezone(UTC)
+            recurrence = recurrence.replace(until[0], f"UNTIL={last:%Y%m%dT%H%M%SZ}")
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN", "BEGIN:VEVENT", "UID:1", *bounds]
+    return "\r\n".join([*lines, f"RRULE:{recurrence}", "END:VEVENT", "END:VCALENDAR", ""])
+
+
+def in_utc(at: datetime | date, zone: str) -> int:
+    wall = at if isinstance(at, datetime) else datetime(at.year, at.month, at.day)  # noqa: DTZ001
+    return int(wall.replace(tzinfo=zone_of(zone)).timestamp())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("zone", STEADY)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_the_reader_of_icalendar_finds_the_same_windows(zone: str, data: st.DataObject) -> None:
+    begin = date(2026, 11, 23)
+    rule = data.draw(recurrences(begin))
+    start = int(datetime(2026, 11, 23, tzinfo=UTC).timestamp())
+    end = start + oracle.DAYS * 86400
+    read = icalendar.Calendar.from_ical(as_event(rule, zone, begin - timedelta(days=400)))
+    around = (begin - timedelta(days=3), begin + timedelta(days=oracle.DAYS + 3))
+    events = recurring_ical_events.of(read).between(*around)
+    expected = Spans.of((in_utc(event.start, zone), in_utc(event.end, zone)) for event in events).within(start, end)
+    named = Named("c", Calendar.model_validate({"timezone": zone, "windows": [{"name": "w", **rule}]}))
+    assert opening([named], start, end).pairs() == expected.pairs()
