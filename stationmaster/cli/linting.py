@@ -3,20 +3,25 @@ its tenants run, where they are known here.
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stationmaster.cli.person import now
 from stationmaster.cli.tools import only_product, open_ledger, recall
+from stationmaster.domain.calendar import Calendar
+from stationmaster.domain.calendar_lint import lint as lint_calendar
 from stationmaster.domain.documents import Document, DocumentError, read
 from stationmaster.domain.errors import InputError, StationmasterError
 from stationmaster.domain.product import Product
-from stationmaster.domain.tenant_lint import Finding, empty_rings, in_order, of_error, pins, wrong
+from stationmaster.domain.tenant_lint import Finding, empty_rings, in_order, of_error, pins, windows, wrong
 from stationmaster.domain.tenants import Directory
 
 if TYPE_CHECKING:
     from stationmaster.blocks.toolbox import TenantDirectory
 
 _CONFIG = "stationmaster.yaml"
+_SLOT = 2700  # seconds, when no configuration says how long a release takes
 
 
 @dataclass
@@ -89,6 +94,22 @@ def _look(lint: Lint, source: "TenantDirectory", product: Product | None, name: 
     lint.findings += wrong(directory, product)
     lint.findings += empty_rings(directory, product) if product else ()
     _pinned(lint, directory, name)
+    calendars, at = source.calendars_of(directory.value.tenants), now()
+    lint.findings += windows(directory, calendars, at, timedelta(seconds=product.slot if product else _SLOT))
+    names = {one.calendar for one in directory.value.tenants if isinstance(one.calendar, str)}
+    for file in sorted(names):
+        lint.findings += _of_calendar(source.calendar_folder / file, file, at)
+
+
+def _of_calendar(path: Path, name: str, at: datetime) -> list[Finding]:
+    """What is wrong or suspicious in a calendar file itself. One that cannot be read is a finding about its tenants."""
+    try:
+        document = read(Calendar, path.read_text(encoding="utf-8"), name)
+    except (OSError, ValueError):
+        return []
+    except DocumentError as error:
+        return of_error(error)
+    return [Finding("warning", one.message, one.file, one.line, hint=one.hint) for one in lint_calendar(document, at)]
 
 
 def _pinned(lint: Lint, directory: Document[Directory], product: str | None) -> None:

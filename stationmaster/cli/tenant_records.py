@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from stationmaster.domain.agenda import Agenda
+from stationmaster.domain.calendar_answers import state
+from stationmaster.domain.calendar_slots import Slot
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.freeze import FREEZES, Freeze, closing_to, in_force, touchable
 from stationmaster.domain.release import Status, status
 from stationmaster.domain.stages import CLOSED
+from stationmaster.domain.tenant_slot import slot_of
 from stationmaster.domain.tenants import Tenant
 
 if TYPE_CHECKING:
@@ -18,22 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Moment:
-    """What the ledger says at an instant: who runs what, and what is frozen."""
+    """What the ledger and the calendars say at an instant: who runs what, what is frozen, who is open."""
 
     at: datetime
+    agenda: Agenda
     running: dict[str, Entry]
     freezes: tuple[Freeze, ...]
 
     @classmethod
-    def of(cls, ledger: "Ledger", at: datetime) -> "Moment":
+    def of(cls, ledger: "Ledger", agenda: Agenda, at: datetime) -> "Moment":
         """What it says now, read at `at`."""
-        return cls(at, ledger.running(), in_force(ledger.latest(FREEZES), at))
+        return cls(at, agenda, ledger.running(), in_force(ledger.latest(FREEZES), at))
 
     def record(self, tenant: Tenant) -> dict[str, Any]:
         """One tenant: what it is, what it runs since when, whether it may be touched and until when that holds."""
-        entry, asked = self.running.get(tenant.id), touchable(tenant, self.freezes, self.at)
+        entry, asked = self.running.get(tenant.id), touchable(tenant, self.agenda, self.freezes, self.at)
+        until = self._closes(tenant) if asked.open else asked.until
         return {
-            **tenant.model_dump(mode="json", exclude={"window"}),
+            **tenant.model_dump(mode="json"),
             "instance": tenant.instance,
             "version": entry.fact["version"] if entry else None,
             "digest": entry.fact["digest"] if entry else None,
@@ -41,8 +47,21 @@ class Moment:
             "release": entry.release if entry else None,
             "window": "open" if asked.open else "closed",
             "why": asked.reason,
-            "until": instant(asked.until) if asked.until else None,
+            "until": instant(until) if until else None,
         }
+
+    def slot(self, tenant: Tenant, length: timedelta) -> dict[str, Any]:
+        """The tenant's next slot of that length, or why there is none."""
+        freezes = closing_to(tenant, self.freezes)
+        found = slot_of(tenant, self.agenda.of(tenant.id), freezes, self.at, length)
+        if isinstance(found, Slot):
+            return {"start": instant(found.start), "end": instant(found.end)}
+        return {"start": None, "why": list(found.why)}
+
+    def _closes(self, tenant: Tenant) -> datetime | None:
+        """When a tenant that is open closes by its calendar."""
+        found = self.agenda.of(tenant.id)
+        return None if isinstance(found, str) else state(found, self.at).next_transition
 
     def frozen(self, tenant: Tenant) -> list[dict[str, Any]]:
         """The freezes that keep new versions away from a tenant."""

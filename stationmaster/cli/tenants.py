@@ -1,5 +1,6 @@
 """`tenants …`: who there is, what each runs, whether it may be touched now; what is wrong of the directory."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,17 @@ from stationmaster.cli.output import answer, say, table
 from stationmaster.cli.person import now
 from stationmaster.cli.tenant_records import Moment, pending
 from stationmaster.cli.tools import only_product, open_ledger, recall
+from stationmaster.domain.agenda import Agenda
+from stationmaster.domain.duration import seconds
 from stationmaster.domain.errors import Exit, InputError, nearest
 
 if TYPE_CHECKING:
     from stationmaster.blocks.tenant_copies import Known
+    from stationmaster.blocks.toolbox import TenantDirectory
 
 app = App(name="tenants", help="Which tenants there are and what they run.")
+
+_LONGEST = timedelta(days=90)
 
 
 class UnknownTenantError(InputError):
@@ -29,29 +35,43 @@ class UnknownTenantError(InputError):
 def list_(*, product: str | None = None, json: Flag = False) -> None:
     """Every tenant: ring, instance, running version, whether its window is open and until when."""
     name = product or only_product()
-    known = _directory(name)
+    source, known = _directory(name)
+    tenants = sorted(known.directory.tenants, key=lambda one: one.id)
     with open_ledger(name) as ledger:
-        moment = Moment.of(ledger, now())
-    found = [moment.record(tenant) for tenant in sorted(known.directory.tenants, key=lambda one: one.id)]
+        moment = Moment.of(ledger, Agenda(source.calendars_of(tenants)), now())
+    found = [moment.record(tenant) for tenant in tenants]
     heads = ["tenant", "ring", "instance", "runs", "window", "until", "pinned"]
     rows = [[one[key] for key in ("id", "ring", "instance", "version", "window", "until", "pinned")] for one in found]
     answer({"tenants": found, "directory": _age(known)}, as_json=json, text=table(heads, rows))
 
 
 @app.command
-def show(tenant: str, *, product: str | None = None, json: Flag = False) -> None:
+def show(tenant: str, *, duration: str = "45m", product: str | None = None, json: Flag = False) -> None:
     """One tenant: what it runs since when, by which release, whether it may be touched now and why, what is on its way
-    to it, and what is frozen.
+    to it, what is frozen, and where its next slot is for what is announced now.
+
+    Parameters
+    ----------
+    tenant
+        Its id.
+    duration
+        How long the slot is, as 45m or 2h.
+    product
+        Whose tenant it is.
+    json
+        One object on standard output.
     """
-    name = product or only_product()
-    known = _directory(name)
+    name, length = product or only_product(), _length(duration)
+    source, known = _directory(name)
     tenants = {one.id: one for one in known.directory.tenants}
     if tenant not in tenants:
         raise UnknownTenantError(f"the tenant directory has no tenant {tenant!r}", hint=nearest(tenant, tenants))
+    one = tenants[tenant]
     with open_ledger(name) as ledger:
-        moment = Moment.of(ledger, now())
+        moment = Moment.of(ledger, Agenda(source.calendars_of([one])), now())
         coming = pending(ledger, tenant, moment.running)
-    found = {**moment.record(tenants[tenant]), "pending": coming, "freezes": moment.frozen(tenants[tenant])}
+    more = {"freezes": moment.frozen(one), "next_slot": moment.slot(one, length)}
+    found = {**moment.record(one), "pending": coming, **more}
     rows = [(key.replace("_", " "), value) for key, value in found.items()]
     text = "\n".join(f"{name:<14} {_text(value)}" for name, value in rows)
     answer({**found, "directory": _age(known)}, as_json=json, text=text)
@@ -104,12 +124,23 @@ def accept(*, product: str | None = None, json: Flag = False) -> None:
     answer({"tenants": len(known.directory.tenants)}, as_json=json, text=f"{len(known.directory.tenants)} tenants")
 
 
-def _directory(product: str) -> "Known":
-    """The tenants; that they are of a while ago is said."""
-    known: Known = recall("tenants", product).look()
+def _directory(product: str) -> "tuple[TenantDirectory, Known]":
+    """The tenants and where they come from; that they are of a while ago is said."""
+    source: TenantDirectory = recall("tenants", product)
+    known = source.look()
     if known.note:
         say(known.note)
-    return known
+    return source, known
+
+
+def _length(text: str) -> timedelta:
+    try:
+        length = timedelta(seconds=int(str(seconds(text))))
+    except (ValueError, OverflowError):
+        length = timedelta(0)
+    if not timedelta(0) < length <= _LONGEST:
+        raise InputError(f"--duration {text!r} is none", hint="write 45m or 2h")
+    return length
 
 
 def _age(known: "Known") -> dict[str, Any]:
@@ -118,7 +149,7 @@ def _age(known: "Known") -> dict[str, Any]:
 
 def _text(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {each}" for name, each in value.items() if each is not None) or "-"
+        return ", ".join(f"{name} {_text(each)}" for name, each in value.items() if each is not None) or "-"
     if isinstance(value, (list, tuple)):
         return ("; " if any(isinstance(each, dict) for each in value) else ", ").join(map(_text, value)) or "-"
     return "-" if value is None else str(value)

@@ -2,19 +2,24 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from stationmaster.domain.agenda import Calendars
+from stationmaster.domain.calendar_slots import HORIZON, Nowhere, next_slot
 from stationmaster.domain.documents import Document, DocumentError, check_directory
 from stationmaster.domain.errors import StationmasterError, nearest
 from stationmaster.domain.product import Product, Ring
 from stationmaster.domain.tenants import Directory
+
+Level = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing about a tenant or the whole directory. An `error` stops every release, a `warning` makes one wonder."""
 
-    level: Literal["error", "warning"]
+    level: Level
     message: str
     file: str | None = None
     line: int | None = None
@@ -74,11 +79,47 @@ def pins(directory: Document[Directory], running: Mapping[str, str]) -> Iterator
             yield about(directory, index, "pinned", said, nearest(tenant.pinned, set(running.values())))
 
 
-def about(directory: Document[Directory], index: int, key: str, said: str, hint: str | None) -> Finding:
-    """Something suspicious about one key of a tenant."""
+def windows(
+    directory: Document[Directory], calendars: Mapping[str, Calendars | str], at: datetime, length: timedelta
+) -> Iterator[Finding]:
+    """Tenants whom no release can reach: without a calendar, with one that cannot be used, or without a slot of that
+    length within HORIZON from an aware instant on.
+    """
+    known: dict[int, tuple[str, ...]] = {}
+    for index, tenant in enumerate(directory.value.tenants):
+        mine = calendars[tenant.id]
+        if tenant.calendar is None:
+            yield about(directory, index, "id", "has no calendar: it is closed for ever", "give it a `calendar`")
+        elif isinstance(mine, str):
+            yield about(directory, index, "calendar", f"is closed: {mine}", level="error")
+        else:
+            if id(mine) not in known:  # who shares a file shares the tuple
+                known[id(mine)] = _in_the_way(mine, at, length)
+            if known[id(mine)]:
+                named, minutes = ", ".join(known[id(mine)]), length // timedelta(minutes=1)
+                said = f"has no slot of {minutes} min within {HORIZON.days} days: closed by {named}"
+                yield about(directory, index, "calendar", said, "agree on a window with the customer")
+
+
+def _in_the_way(calendars: Calendars, at: datetime, length: timedelta) -> tuple[str, ...]:
+    """What keeps closed who has no slot; nothing if there is one."""
+    found = next_slot(calendars, length, at, HORIZON)
+    return (found.why or ("windows that are shorter",)) if isinstance(found, Nowhere) else ()
+
+
+def about(
+    directory: Document[Directory],
+    index: int,
+    key: str,
+    said: str,
+    hint: str | None = None,
+    *,
+    level: Level = "warning",
+) -> Finding:
+    """Something about one key of a tenant."""
     tenant = directory.value.tenants[index].id
     line = directory.line("tenants", index, key)
-    return Finding("warning", f"tenant {tenant!r} {said}", directory.file, line, tenant, hint)
+    return Finding(level, f"tenant {tenant!r} {said}", directory.file, line, tenant, hint)
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

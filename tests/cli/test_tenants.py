@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 
 from stationmaster.blocks.tenant_sql import SqlDirectory
 from stationmaster.blocks.toolbox import remember
+from stationmaster.cli import linting, tenants
 from tests.cli.conftest import Desk
 from tests.shop import PRODUCT, TENANTS
 
@@ -28,7 +30,7 @@ def test_list_tells_what_each_runs_and_whether_it_may_be_touched(desk: Desk) -> 
 def test_show_is_one_tenant_and_a_misspelt_one_gets_the_nearest(desk: Desk) -> None:
     found = desk.run("tenants", "show", "cedar", "--json")
     assert (found.code, found.json["id"], found.json["since"]) == (0, "cedar", "2026-11-23T08:00:00Z")
-    assert "the window of cedar is open" in desk.run("tenants", "show", "cedar").out
+    assert "cedar is open: by default" in desk.run("tenants", "show", "cedar").out
     desk.run("tenants", "show", "cedra", "--json").refused(2, "unknown_tenant", "did you mean 'cedar'?")
 
 
@@ -85,8 +87,9 @@ def test_an_end_of_a_freeze_is_until_when_the_window_is_closed(desk: Desk) -> No
 def crm(desk: Desk) -> Path:
     path = desk.root / "crm.db"
     with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE customers (id, name, ring, window)")
-        rows = [(one, one.title(), "pilot", "open") for one in ("acme", "birch", "cedar")]
+        connection.execute("CREATE TABLE customers (id, name, ring, calendar)")
+        always = '{"timezone": "UTC", "default": "open"}'
+        rows = [(one, one.title(), "pilot", always) for one in ("acme", "birch", "cedar")]
         connection.executemany("INSERT INTO customers VALUES (?, ?, ?, ?)", rows)
     connection.close()
     query = "SELECT * FROM customers"
@@ -205,3 +208,105 @@ def test_rings_and_versions_that_are_not_known_here_are_said(desk: Desk) -> None
     (desk.root / "home" / "blocks" / "ledger" / "shop.json").unlink()
     assert lint(desk, TENANTS.replace("id: acme,", "id: acme, pinned: 1.0.1,")) == []
     assert "what tenants run" in desk.run("tenants", "lint", str(desk.root / "other" / "tenants.yaml")).out
+
+
+# Windows and slots
+
+NIGHTS = """\
+timezone: Europe/Berlin
+default: closed
+cutoff: 30m
+windows:
+  - {name: weeknight, rrule: "FREQ=WEEKLY;BYDAY=TU,WE,TH", start: "22:00", end: "02:00"}
+"""
+AT = datetime(2026, 11, 24, 21, 30, tzinfo=UTC)  # a Tuesday, half past ten in the evening in Berlin
+
+
+@pytest.fixture
+def nights(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Acme is open on three nights a week; it is one of them."""
+    monkeypatch.setattr(tenants, "now", lambda: AT)
+    monkeypatch.setattr(linting, "now", lambda: AT)
+    (desk.root / "nights.yaml").write_text(NIGHTS)
+    file = desk.root / "tenants.yaml"
+    one = "{id: %s, name: A, ring: %s, calendar: %s}"
+    rows = [("acme", "pilot", "nights.yaml"), ("birch", "broad", "nights.yaml, notice_days: 10")]
+    file.write_text("tenants:\n" + "".join(f"  - {one % row}\n" for row in rows))
+    return file
+
+
+def test_an_open_window_says_by_what_and_until_when(desk: Desk, nights: Path) -> None:
+    found = desk.run("tenants", "list", "--json").json["tenants"][0]
+    assert (found["window"], found["why"]) == ("open", "acme is open: nights.yaml#weeknight")
+    assert found["until"] == "2026-11-25T01:00:00Z"
+
+
+def test_the_next_slot_is_after_the_notice_and_ends_before_the_cutoff(desk: Desk, nights: Path) -> None:
+    def slot(tenant: str, *tokens: str) -> object:
+        return desk.run("tenants", "show", tenant, *tokens, "--json").json["next_slot"]
+
+    assert slot("acme") == {"start": "2026-11-24T21:30:00Z", "end": "2026-11-24T22:15:00Z"}
+    assert slot("acme", "--duration", "210m") == {"start": "2026-11-25T21:00:00Z", "end": "2026-11-26T00:30:00Z"}
+    assert slot("birch") == {"start": "2026-12-03T23:00:00Z", "end": "2026-12-03T23:45:00Z"}
+    assert slot("acme", "--duration", "5h") == {"start": None, "why": ["nights.yaml#default"]}
+    for wrong in ("soon", "0s", "99999999999d"):
+        desk.run("tenants", "show", "acme", "--duration", wrong, "--json").refused(2, "input", "--duration", "45m")
+
+
+def test_a_freeze_and_a_pin_leave_no_slot_and_an_end_moves_it(desk: Desk, nights: Path) -> None:
+    def slot() -> dict[str, object]:
+        found: dict[str, object] = desk.run("tenants", "show", "acme", "--json").json["next_slot"]
+        return found
+
+    desk.run("freeze", "on", "--tenant", "acme", "--until", "2099-01-01T00:00:00Z", "--reason", "audit")
+    assert slot()["start"] == "2099-01-01T21:00:00Z"
+    desk.run("freeze", "on", "--reason", "ERP is down")
+    assert slot() == {"start": None, "why": ["production is frozen: ERP is down"]}
+    desk.run("freeze", "off", "--reason", "ERP is up")
+    nights.write_text(nights.read_text().replace("id: acme,", "id: acme, pinned: 1.0.0,"))
+    assert slot() == {"start": None, "why": ["it is pinned to 1.0.0"]}
+
+
+def test_a_calendar_that_cannot_be_used_closes_its_tenants_and_is_named(desk: Desk, nights: Path) -> None:
+    (desk.root / "nights.yaml").write_text(NIGHTS.replace("TU,WE,TH", "TU,WE,TUH"))
+    found = desk.run("tenants", "show", "acme", "--json").json
+    assert found["window"] == "closed"
+    assert "nights.yaml:5: " in found["why"]
+    assert found["next_slot"]["start"] is None
+    linted = desk.run("tenants", "lint", "--json")
+    assert linted.code == 2
+    assert [(Path(one["file"]).name, one["line"], one["tenant"]) for one in linted.json["findings"]] == [
+        ("tenants.yaml", 2, "acme"), ("tenants.yaml", 3, "birch"), ("nights.yaml", 5, None),
+    ]  # fmt: skip
+
+
+def test_a_calendar_file_that_is_missing_is_wrong(desk: Desk, nights: Path) -> None:
+    (desk.root / "nights.yaml").unlink()
+    found = desk.run("tenants", "lint", "--json")
+    assert (found.code, found.json["errors"]) == (2, 2)
+    assert "tenant 'acme' is closed: nights.yaml cannot be read: No such file" in found.json["findings"][0]["message"]
+
+
+def test_who_has_no_calendar_or_no_slot_is_suspicious(desk: Desk, nights: Path) -> None:
+    audit = "blackouts: [{name: audit, from: 2026-11-01T00:00, to: 2027-06-01T00:00}]\n"
+    (desk.root / "nights.yaml").write_text(NIGHTS + audit)
+    nights.write_text(nights.read_text() + "  - {id: cedar, name: Cedar, ring: broad}\n")
+    found = desk.run("tenants", "lint", "--json")
+    told = {(one["tenant"], one["line"]): one["message"] for one in found.json["findings"] if one["tenant"]}
+    closed = "has no slot of 45 min within 90 days: closed by nights.yaml#audit"
+    assert told == {
+        ("acme", 2): f"tenant 'acme' {closed}",
+        ("birch", 3): f"tenant 'birch' {closed}",
+        ("cedar", 4): "tenant 'cedar' has no calendar: it is closed for ever",
+    }
+    assert found.code == 1
+
+
+def test_what_is_suspicious_in_a_calendar_file_is_told_once(desk: Desk, nights: Path) -> None:
+    (desk.root / "nights.yaml").write_text(
+        NIGHTS + "blackouts: [{name: old, from: 2020-01-01T00:00, to: 2020-01-02T00:00}]\n"
+    )
+    found = desk.run("tenants", "lint", "--json")
+    assert [(one["file"], one["line"], one["level"]) for one in found.json["findings"]] == [
+        ("nights.yaml", 6, "warning")
+    ]
