@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from stationmaster.domain.slots import Slotted
 
 DAYS = 90
+_LONGEST = 3660
+_FIRST, _LAST = 1970, 2180  # years; calendars answer about no others
 _MOST = 6  # tenants of a wave that are named in a line
 
 
@@ -46,11 +48,11 @@ def plan(
     json
         One object on standard output.
     """
-    from stationmaster.cli.planning import planned  # noqa: PLC0415 - numpy and calendars cost a second
+    from stationmaster.cli.planning import planned  # noqa: PLC0415 - numpy and calendars cost half a second
 
     begin = _begin(from_)
-    if days < 1:
-        raise InputError(f"--days {days}: a plan takes at least one", hint=f"--days {DAYS}")
+    if not 1 <= days <= _LONGEST:
+        raise InputError(f"--days {days}: a plan takes 1 to {_LONGEST}", hint=f"--days {DAYS}")
     made = planned(tenants, config, begin, begin + timedelta(days=days), _seconds(duration))
     answer({**made.content(), "digest": made.digest}, as_json=json, text=_shown(made))
     return Exit.NO if made.unplaced else Exit.YES
@@ -58,18 +60,14 @@ def plan(
 
 def _begin(text: str | None) -> datetime:
     """The whole second at or after what was typed."""
-    at = now() if text is None else _instant(text)
-    return (at + timedelta(microseconds=999_999)).replace(microsecond=0)
-
-
-def _instant(text: str) -> datetime:
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
+        at = now() if text is None else datetime.fromisoformat(text)
+        begin = (at + timedelta(microseconds=999_999)).replace(microsecond=0).astimezone(UTC)
+    except (ValueError, OverflowError):
         at = None
-    if at is None or at.tzinfo is None:
+    if at is None or at.tzinfo is None or not _FIRST <= begin.year <= _LAST:
         raise InputError(f"--from {text!r} is no instant with its zone", hint="write it as 2026-11-24T06:00:00Z")
-    return at.astimezone(UTC)
+    return begin
 
 
 def _seconds(text: str | None) -> int | None:

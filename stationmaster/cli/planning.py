@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stationmaster.blocks.calendars import load_calendars
 from stationmaster.domain.agenda import agenda
+from stationmaster.domain.calendar import Named
 from stationmaster.domain.candidates import Openings, candidates, limits
 from stationmaster.domain.documents import Document, DocumentError, check_directory, read
 from stationmaster.domain.errors import InputError, nearest
@@ -21,13 +22,13 @@ def planned(tenants: Path, config: Path | None, sent: datetime, end: datetime, d
     """The plan of the files between two instants in whole seconds.
 
     Raises:
-        InputError: a file cannot be read.
+        InputError: a file cannot be read, or a wave takes longer than the plan.
         DocumentError: the tenant directory or the configuration is wrong. A wrong calendar is no error: its tenants
             are without a slot.
     """
     directory = read(Directory, _text(tenants), str(tenants))
     within = (int(sent.timestamp()), int(end.timestamp()))
-    calendars = load_calendars(directory.value.tenants, tenants.parent, str(tenants))
+    calendars = load_calendars(directory.value.tenants, tenants.parent, str(tenants)) | _pinned(directory)
     if config is None:
         _check_alone(directory)
         rings, kept = ring_order(tenant.ring for tenant in directory.value.tenants), Limits(duration or SLOT)
@@ -36,8 +37,16 @@ def planned(tenants: Path, config: Path | None, sent: datetime, end: datetime, d
         check_directory(product, directory)
         calendars = agenda(product, calendars).every()
         rings, kept = tuple(ring.name for ring in product.rings), limits(product, duration, *within, str(config))
+    if kept.duration > within[1] - within[0]:
+        raise InputError(f"a wave of {kept.duration} seconds is longer than the plan", hint="give it more --days")
     every = candidates(directory.value.tenants, calendars, Openings(*within), sent, kept.duration)
     return lay_out(every, rings, kept, *within)
+
+
+def _pinned(directory: Document[Directory]) -> dict[str, tuple[Named, ...] | str]:
+    """Who stays on its version, in the place of its calendars."""
+    pinned = [tenant for tenant in directory.value.tenants if tenant.pinned is not None]
+    return {one.id: f"{directory.file}: tenant {one.id} is pinned to version {one.pinned}" for one in pinned}
 
 
 def _text(path: Path) -> str:

@@ -120,6 +120,13 @@ def test_who_has_no_calendar_or_a_broken_one_is_left_out_and_the_others_are_plan
     assert "bytes.yaml cannot be read" in told["bytes"][0]
 
 
+def test_a_pinned_tenant_is_shown_as_such(files: Files) -> None:
+    files.tenants('id: acme, ring: pilot, calendar: berlin.yaml, pinned: "1.4.0"')
+    made = files.plan()
+    assert (made.code, waves(made)) == (1, [])
+    assert rules(made)["acme"][0].endswith("tenant acme is pinned to version 1.4.0")
+
+
 def test_the_blackout_that_leaves_no_slot_is_named_as_it_is_typed(files: Files) -> None:
     audit = 'blackouts:\n  - {name: audit, from: "2026-11-24T00:00", to: "2026-12-24T00:00"}\n'
     files.write("calendars/acme.yaml", BERLIN + audit)
@@ -220,7 +227,11 @@ def test_a_30_minute_start_window_with_hundreds_of_tenants_loses_nobody(files: F
     [
         (("--from", "2026-11-24T12:00:00"), ("zone",)),
         (("--from", "soon"), ("soon", "2026-11-24T06:00:00Z")),
+        (("--from", "9999-12-31T23:59:59.5Z"), ("9999",)),
+        (("--from", "0001-01-01T00:00:00+14:00"), ("0001",)),
         (("--days", "0"), ("--days",)),
+        (("--days", "999999999"), ("--days", "3660")),
+        (("--duration", "99999999999999d"), ("longer", "--days")),
         (("--duration", "0m"), ("--duration",)),
         (("--duration", "long"), ("long", "45m")),
         (("--config", "no-such.yaml"), ("no-such.yaml",)),
