@@ -89,7 +89,9 @@ def earliest(sent: datetime, days: int, zone_name: str) -> int:
 
 
 def limits(product: Product, duration: int | None, begin: int, end: int, file: str) -> Limits:
-    """What `stationmaster.yaml` says about a plan; `file` is what it is called."""
+    """What `stationmaster.yaml` says about a plan; `file` is what it is called. A release watches each wave before the
+    next begins.
+    """
     hours = product.support.hours
     return Limits(
         duration=duration if duration is not None else product.slot,
@@ -97,6 +99,7 @@ def limits(product: Product, duration: int | None, begin: int, end: int, file: s
         gather=product.gather,
         per_wave=product.capacity.per_wave,
         per_day=product.capacity.per_day,
+        one_at_a_time=True,
         support=opening([Named(file, hours)], begin, end) if hours else None,
         days=midnights(hours.timezone, begin, end) if hours else None,
     )

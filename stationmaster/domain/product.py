@@ -113,9 +113,7 @@ class Ring(Part):
 class Capacity(Part):
     """How much may be done at once; no limit where a key is not given."""
 
-    per_wave: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="Tenants in a wave; waves then never overlap.", examples=[50]
-    )
+    per_wave: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Tenants in a wave.", examples=[50])
     per_day: Annotated[int, Field(ge=1)] | None = Field(
         default=None,
         description="Tenants whose wave starts on one day, by the zone of `support.hours`, or UTC without.",

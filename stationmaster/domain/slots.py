@@ -44,7 +44,7 @@ class Candidate:
 class Limits:
     """What a plan must keep; times in seconds. `support` is when support is there, from start to end of each wave.
     `days` are the instants at which the days of `per_day` begin, ascending; UTC days when not given. With `per_wave`
-    waves do not overlap, or it would limit nothing.
+    waves are `one_at_a_time`, or it would limit nothing.
     """
 
     duration: int
@@ -52,6 +52,7 @@ class Limits:
     gather: int = DAY
     per_wave: int | None = None
     per_day: int | None = None
+    one_at_a_time: bool = False
     support: Spans | None = None
     days: tuple[int, ...] | None = None
 
@@ -170,7 +171,8 @@ def _ring(
     openings, rows = _distinct(members, limits.support)
     starts = Starts(openings, limits.duration, ready, end)
     own = starts.first(rows, np.maximum(np.array([one.not_before for one in members]), ready))
-    pace = Pace(limits.duration, limits.gather, one_at_a_time=limits.per_wave is not None)
+    one_at_a_time = limits.one_at_a_time or limits.per_wave is not None
+    pace = Pace(limits.duration, limits.gather, one_at_a_time=one_at_a_time)
     return [
         SlotWave(ring, at, at + limits.duration, tuple(members[index].tenant for index in aboard.tolist()))
         for at, aboard in sweep(starts, rows, own, pace, room)

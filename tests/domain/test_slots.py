@@ -27,9 +27,9 @@ from stationmaster.domain.spans import Spans
 HOUR = 3600
 
 
-def tenant(name: str, *pairs: tuple[int, int], ring: str = "general", not_before: int = 0) -> Candidate:
+def tenant(name: str, *pairs: tuple[float, float], ring: str = "general", not_before: int = 0) -> Candidate:
     """Spans in hours."""
-    spans = Spans.of((start * HOUR, end * HOUR) for start, end in pairs)
+    spans = Spans.of((int(start * HOUR), int(end * HOUR)) for start, end in pairs)
     return Candidate(name, ring, spans, not_before * HOUR, lambda at: (f"{name}.yaml#closed at {at // HOUR}",))
 
 
@@ -112,6 +112,13 @@ def test_over_capacity_the_longest_waiting_go_first_and_then_by_id() -> None:
     every = [tenant(name, *night, not_before=1) for name in ("d", "c", "b", "a")] + [tenant("z", *night)]
     made = planned(*every, per_wave=2)
     assert in_hours(made) == [("general", 1, ("a", "z")), ("general", 2, ("b", "c")), ("general", 3, ("d",))]
+
+
+def test_waves_overlap_unless_one_at_a_time_is_wanted() -> None:
+    a, b = tenant("a", (0, 1)), tenant("b", (0.5, 1.75))
+    assert in_hours(planned(a, b)) == [("general", 0, ("a",)), ("general", 0.5, ("b",))]
+    late = planned(a, b, one_at_a_time=True)
+    assert (in_hours(late), late.unplaced) == ([("general", 0, ("a",))], (Unplaced("b", ("capacity",)),))
 
 
 def test_tenants_per_day_are_counted_over_rings_and_on_the_day_of_the_start() -> None:
@@ -203,6 +210,7 @@ limited = st.builds(
     gather=st.integers(0, 30),
     per_wave=st.none() | st.integers(1, 4),
     per_day=st.none() | st.integers(1, 4),
+    one_at_a_time=st.booleans(),
     support=st.none() | spans,
     days=st.just(DAYS),
 )
@@ -255,7 +263,7 @@ def of(case: Case, name: str) -> Candidate:
 
 
 @given(cases())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_everybody_is_placed_once_at_a_slot_of_his_own_or_has_none(case: Case) -> None:
     made = lay(case)
     ready = ready_at(made, case.limits)
@@ -270,12 +278,12 @@ def test_everybody_is_placed_once_at_a_slot_of_his_own_or_has_none(case: Case) -
 
 
 @given(cases())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_waves_are_in_time_and_within_the_capacity(case: Case) -> None:
     made, limits = lay(case), case.limits
     for before, after in pairwise(made.waves):
         assert before.start < after.start
-        assert limits.per_wave is None or before.end <= after.start
+        assert not one_at_a_time(limits) or before.end <= after.start
     for wave in made.waves:
         assert limits.per_wave is None or len(wave.tenants) <= limits.per_wave
     days = Counter[int]()
@@ -285,7 +293,7 @@ def test_waves_are_in_time_and_within_the_capacity(case: Case) -> None:
 
 
 @given(cases())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_who_is_left_out_really_has_no_slot_unless_the_room_was_taken(case: Case) -> None:
     made = lay(case)
     ready = ready_at(made, case.limits)
@@ -299,18 +307,22 @@ def test_who_is_left_out_really_has_no_slot_unless_the_room_was_taken(case: Case
             assert all(full(case, made, at, candidate) for at in alone)
 
 
+def one_at_a_time(limits: Limits) -> bool:
+    return limits.one_at_a_time or limits.per_wave is not None
+
+
 def full(case: Case, made: Slotted, at: int, candidate: Candidate) -> bool:
     """Whether a start at that second would break the capacity, or come between others of the same ring."""
     day = sum(len(wave.tenants) for wave in made.waves if wave.start // 24 == at // 24)
     meets = any(abs(wave.start - at) < case.limits.duration for wave in made.waves)
-    busy = case.limits.per_wave is not None and meets
+    busy = one_at_a_time(case.limits) and meets
     return busy or (case.limits.per_day is not None and day >= case.limits.per_day)
 
 
 @given(cases())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_without_a_capacity_nobody_waits_longer_than_gather(case: Case) -> None:
-    case = replace(case, limits=replace(case.limits, per_wave=None, per_day=None))
+    case = replace(case, limits=replace(case.limits, per_wave=None, per_day=None, one_at_a_time=False))
     made = lay(case)
     ready = ready_at(made, case.limits)
     for wave in made.waves:
@@ -319,7 +331,7 @@ def test_without_a_capacity_nobody_waits_longer_than_gather(case: Case) -> None:
 
 
 @given(cases())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_nobody_lets_a_wave_of_his_ring_pass_that_suits_him_and_has_room(case: Case) -> None:
     made, limits = lay(case), case.limits
     ready = ready_at(made, limits)
@@ -340,10 +352,10 @@ def test_nobody_lets_a_wave_of_his_ring_pass_that_suits_him_and_has_room(case: C
 
 
 @given(cases())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_there_are_no_more_waves_than_needed_where_each_has_one_stretch_to_start_in(case: Case) -> None:
     one_ring = tuple(replace(one, ring="general", opening=Spans.of(one.opening.pairs()[:1])) for one in case.candidates)
-    limits = replace(case.limits, per_wave=None, per_day=None, support=None)
+    limits = replace(case.limits, per_wave=None, per_day=None, one_at_a_time=False, support=None)
     made = lay_out(one_ring, ["general"], limits, 0, END)
     stretches = [every for one in one_ring if (every := starts(one, limits, 0))]
     last = sorted((min(every[-1], every[0] + limits.gather), every[0]) for every in stretches)
@@ -364,7 +376,7 @@ def test_the_same_tenants_in_any_order_give_the_same_digest(case: Case, shuffled
 
 
 @given(st.lists(spans, min_size=1, max_size=6), st.integers(0, 60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_common_slot_suits_as_many_as_any_second_does(openings: list[Spans], after: int) -> None:
     every = [Candidate(f"t{number}", "general", spans) for number, spans in enumerate(openings)]
     found = common_slot(every, LONG, after, END)
