@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,13 @@ def test_check_is_read_by_people_too(capsys: pytest.CaptureFixture[str]) -> None
         "2026-11-23T22:00:00Z  closed by a.yaml#default, until 2026-11-24T21:00:00Z\n"
     )
     assert ask(capsys, "check", "b.yaml", "--at", SHUT)[1] == "2026-11-23T22:00:00Z  open, for 400 days and more\n"
+
+
+def test_the_answer_on_the_page_is_the_answer(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/calendar.md").read_text()
+    example, answer = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)[0] for kind in ("yaml", "json"))
+    (folder / "FILE").write_text(example)
+    assert ask(capsys, "check", "FILE", "--at", "2026-11-24T21:30:00Z", "--json") == (0, json.loads(answer))
 
 
 def test_next_is_the_earliest_slot_or_the_reason(capsys: pytest.CaptureFixture[str]) -> None:

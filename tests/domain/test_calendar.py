@@ -1,7 +1,10 @@
 """What a calendar file may say, and what is refused with its line."""
 
 import json
+import re
 from datetime import UTC, datetime, time
+from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 from stationmaster.domain.calendar import Calendar, Named, Rule
 from stationmaster.domain.calendar_answers import state
+from stationmaster.domain.calendar_lint import lint
 from stationmaster.domain.calendar_rules import UnknownDaysError
 from stationmaster.domain.documents import DocumentError, read, schema
 
@@ -169,3 +173,17 @@ def answered(text: str) -> None:
     except (DocumentError, UnknownDaysError):
         return
     assert not said.open or found.default == "open" or "deploy" not in found.applies_to or said.rules
+
+
+# The pages are what is loaded
+
+PAGES = [Path("docs/reference/calendar.md"), Path("docs/how-to/calendars.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_the_examples_of_the_pages_are_calendars_and_nothing_about_them_is_suspicious(page: Path) -> None:
+    text = (Path(__file__).parents[2] / page).read_text()
+    examples = [dedent(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    assert examples
+    for example in examples:
+        assert lint(read(Calendar, example, str(page)), AT) == []
