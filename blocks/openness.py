@@ -31,11 +31,11 @@ class WindowClosedError(WaitingError):
 
     code = "window_closed"
 
-    def __init__(self, release: str, wave: str, closed: dict[str, Window], past: str | None = None) -> None:
+    def __init__(self, release: str, about: str, closed: dict[str, Window], past: str | None = None) -> None:
         told = "; ".join(f"{tenant}: {answer.reason}" for tenant, answer in closed.items())
         until = all_of(closed.values()).until
         super().__init__(
-            f"wave {wave} of {release} waits for a window: {told}",
+            f"{about} of {release} waits for a window: {told}",
             waiting_for="window",
             until=instant(until) if until else None,
             hint=past or f"when it is open: stationmaster release start {release}",
@@ -99,7 +99,7 @@ def must_be_open(leg: Leg, product: Product, wave: Wave, tenants: Collection[str
     if shut := _closed(leg, found, known, wave.ring, left):
         there = known.tenants
         ways = [freeze for name in shut if name in there for freeze in closing_to(there[name], found.closed, wave.ring)]
-        raise WindowClosedError(leg.release, wave.name, shut, _past(leg, ways))
+        raise WindowClosedError(leg.release, f"wave {wave.name}", shut, _past(leg, ways))
     passed = [freeze for name in left for freeze in closing_to(known.tenants[name], found.passed, wave.ring)]
     put_on_record(leg, scope_of(ring=wave.ring), passed, found)
 
@@ -119,6 +119,19 @@ def must_be_unfrozen(leg: Leg, product: Product, environment: Environment) -> No
     if not calendars.open:
         raise EnvironmentClosedError(leg.release, calendars)
     put_on_record(leg, scope_of(env=environment), closing(found.passed, env=environment), found)
+
+
+def must_be_migratable(leg: Leg, product: Product, instance: str) -> None:
+    """Return if no tenant of the instance has a blackout in force that names migrations.
+
+    Raises:
+        WindowClosedError: one has.
+    """
+    known, at = _known(leg, product), leg.tools.now()
+    mine = [one.id for one in known.tenants.values() if one.instance == instance]
+    answers = {name: known.agenda.migration(name, at) for name in mine}
+    if shut := {name: answer for name, answer in answers.items() if not answer.open}:
+        raise WindowClosedError(leg.release, f"expand of {instance}", shut)
 
 
 def _closed(leg: Leg, found: Met, known: _Known, ring: str, tenants: Collection[str]) -> dict[str, Window]:

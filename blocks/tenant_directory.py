@@ -43,7 +43,7 @@ class YamlDirectory(BaseModel):
 
     def calendars_of(self, tenants: Iterable[Tenant]) -> dict[str, Found]:
         """Tenant to its calendars, or to the reason why it has none."""
-        return load_calendars(tenants, self.calendar_folder, self.path)
+        return load_calendars(tenants, self.calendar_folder, Path(self.path).name)
 
     def _document(self) -> Document[Directory]:
         try:

@@ -2,7 +2,8 @@
 
 from stationmaster.blocks.database import Revisions
 from stationmaster.blocks.leg import Leg
-from stationmaster.blocks.openness import must_be_unfrozen
+from stationmaster.blocks.openness import must_be_migratable, must_be_unfrozen
+from stationmaster.blocks.superseding import proved_in_stage
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.errors import RefusedError
 from stationmaster.domain.migrations import Finding, lint_expand
@@ -26,7 +27,7 @@ class MigrationRefusedError(RefusedError):
 @act("lint migrations", timeout=900)
 def lint(leg: Leg, cut: Cut) -> None:
     """Refuse in expand what the version that runs now would not survive, for every state a database is in."""
-    if cut.product.database is None or leg.recorded("staged", {"commit": cut.commit.commit}):
+    if cut.product.database is None or proved_in_stage(leg):
         return
     revisions, database = _revisions(leg, cut, cut.product.database), leg.tools.database
     for instance in sorted(database.databases):
@@ -53,6 +54,7 @@ def expand(leg: Leg, cut: Cut, instance: str) -> None:
         leg.record("expanded", inputs, {"before": heads, "after": heads}, subject=instance)
         return
     must_be_unfrozen(leg, cut.product, "stage" if instance == STAGE else "production")
+    must_be_migratable(leg, cut.product, instance)
     begun = leg.record("expanding", inputs, {"before": heads}, subject=instance)
     done = leg.tools.database.expand(instance, revisions)
     leg.record("expanded", inputs, {"before": begun.fact["before"], "after": list(done.after)}, subject=instance)

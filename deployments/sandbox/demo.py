@@ -26,6 +26,7 @@ from stationmaster.deployments.sandbox.world import World, build_world, must_be_
 from stationmaster.deployments.stack import Say
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError
+from stationmaster.domain.plan import name_of
 from stationmaster.domain.stages import fold
 
 
@@ -91,7 +92,7 @@ class Result:
         )
         verdicts = {entry.subject: entry.fact["verdict"] for entry in self.entries if entry.step == "verdict"}
         return [
-            {"ring": wave["ring"], "tenants": wave["tenants"], "verdict": verdicts.get(wave["name"])}
+            {"ring": wave["ring"], "tenants": wave["tenants"], "verdict": verdicts.get(name_of(wave))}
             for wave in planned
         ]
 

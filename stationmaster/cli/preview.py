@@ -60,7 +60,7 @@ def shown(found: dict[str, Any]) -> str:
     lines += [table(["change", "what", "who"], rows) if rows else "nothing changed since what runs", ""]
     lines += [f"migration   {path}" for path in found["migrations"]]
     lines += ["flags       change"] if found["flags_change"] else []
-    lines += [f"wave        {_slot(wave)}: {', '.join(wave['tenants'])}" for wave in found["waves"]]
+    lines += [f"wave        {wave['name']}: {', '.join(wave['tenants'])}  {_slot(wave)}" for wave in found["waves"]]
     lines += [f"left out    {tenant}: {reason}" for tenant, reason in found["left_out"].items()]
     lines += [f"closed      {tenant}: {reason}" for tenant, reason in found["windows_closed"].items()]
     lines += ["missing     no change fragment says what changes"] if not found["fragments"] else []
@@ -69,4 +69,4 @@ def shown(found: dict[str, Any]) -> str:
 
 
 def _slot(wave: dict[str, Any]) -> str:
-    return f"{wave['name']} {wave['start']}" if wave["start"] else f"{wave['name']}, without a slot"
+    return f"from {wave['start']}" if wave["start"] else "without a slot"

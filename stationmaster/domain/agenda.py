@@ -59,6 +59,19 @@ class Agenda:
         found = self.of(tenant)
         return Window(open=False, reason=found) if isinstance(found, str) else _window(tenant, found, at, 1)
 
+    def migration(self, tenant: str, at: datetime) -> Window:
+        """Whether what the tenant shares with others may be migrated at an aware instant: it keeps its service, so only
+        blackouts that name `migration` close.
+        """
+        found = self.of(tenant)
+        if isinstance(found, str):
+            return Window(open=False, reason=found)
+        now = state(found, at, "migration")
+        reason = f"{tenant} is closed for migrations: {', '.join(now.rules)}"
+        return (
+            Window(open=True, reason="") if now.open else Window(open=False, reason=reason, until=now.next_transition)
+        )
+
     def facts(self) -> dict[str, Any]:
         """What decides, as plain data: a plan made by other facts is another plan."""
         known: dict[int, str] = {}

@@ -32,7 +32,7 @@ def test_every_closed_tenant_is_named_and_what_to_do(world: World) -> None:
     with planned(world) as (leg, this), pytest.raises(WindowClosedError) as closed:
         require_window.fn(leg, this, WAVE)
     assert sorted(closed.value.closed) == ["birch", "cedar"]
-    assert "birch is closed: tenants:birch#default" in closed.value.message
+    assert "birch is closed: tenants.yaml:birch#default" in closed.value.message
     assert (closed.value.waiting_for, closed.value.hint) == (
         "window", "when it is open: stationmaster release start r2",
     )  # fmt: skip

@@ -204,7 +204,7 @@ def test_a_tenant_s_own_window_is_waived_by_nobody(night: Night) -> None:
     for who in ("ben", "rosa"):
         night.waive(who)
     assert night.run() == "WaitingForWindow"
-    assert "acme is closed: tenants:acme#default" in night.said()
+    assert "acme is closed: tenants.yaml:acme#default" in night.said()
     assert "frozen" not in night.said()
     assert set(night.world.production().values()) == {"1"}
 
