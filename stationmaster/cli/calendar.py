@@ -22,6 +22,7 @@ from stationmaster.domain.zones import tzdata_version
 
 app = App(name="calendar", help="When may something be touched? Ask calendar files.")
 For = Annotated[Action, Parameter(name="--for")]
+Instants = Annotated[list[str], Parameter(negative="")]
 _FURTHEST = timedelta(days=3660)
 
 
@@ -44,7 +45,7 @@ class NoDurationError(InputError):
 
 
 @app.command
-def check(file: str, /, *files: str, at: list[str], action: For = "deploy", json: Flag = False) -> int:
+def check(file: str, /, *files: str, at: Instants, action: For = "deploy", json: Flag = False) -> int:
     """Is it open at an instant? Exit code 0: at all instants that are given; 1: closed at one of them.
 
     Several files are asked together: it is open only where all are open.

@@ -175,7 +175,15 @@ def test_a_file_that_is_wrong_is_never_open(capsys: pytest.CaptureFixture[str], 
 
 
 @pytest.mark.parametrize(
-    "tokens", ["check --at " + OPEN, "check a.yaml", "next a.yaml", "check a.yaml --at x --for y", "lint"]
+    "tokens",
+    [
+        "check --at " + OPEN,
+        "check a.yaml",
+        "check a.yaml --empty-at",
+        "next a.yaml",
+        "check a.yaml --at x --for y",
+        "lint",
+    ],
 )
 def test_what_does_not_fit_the_command(capsys: pytest.CaptureFixture[str], tokens: str) -> None:
     code, told = ask(capsys, *tokens.split(), "--json")

@@ -169,7 +169,7 @@ def test_no_minute_differs(zone: str, data: st.DataObject) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("zone", ZONES)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_minute_differs_in_any_zone(zone: str, data: st.DataObject) -> None:
     asked(data, zone)
