@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from stationmaster.blocks.calendars import load_calendars
-from stationmaster.domain.agenda import agenda
+from stationmaster.domain.agenda import Agenda, shared_calendars
 from stationmaster.domain.calendar import Named
 from stationmaster.domain.candidates import Openings, candidates, limits
 from stationmaster.domain.documents import Document, DocumentError, check_directory, read
@@ -35,7 +35,7 @@ def planned(tenants: Path, config: Path | None, sent: datetime, end: datetime, d
     else:
         product = read(Product, _text(config), str(config)).value
         check_directory(product, directory)
-        calendars = agenda(product, calendars).every()
+        calendars = Agenda(calendars, shared_calendars(product, "production")).every()
         rings, kept = tuple(ring.name for ring in product.rings), limits(product, duration, *within, str(config))
     if kept.duration > within[1] - within[0]:
         raise InputError(f"a wave of {kept.duration} seconds is longer than the plan", hint="give it more --days")
