@@ -4,35 +4,32 @@ When its rules are in force is `domain/calendar_rules.py`, whether something is 
 Everything is wall-clock time of the calendar's zone until it becomes spans. `docs/reference/calendar.md` explains it.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from functools import cached_property, lru_cache
-from typing import Annotated, Literal, NoReturn, Self, get_args
+from functools import cached_property
+from typing import Annotated, Literal, NoReturn, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
 from stationmaster.domain.business import BusinessDays, Fiscal, Region
+from stationmaster.domain.calendar_fields import (
+    AppliesTo,
+    Day,
+    Governed,
+    RecurrenceText,
+    WallClock,
+    WallTime,
+    parsed,
+    wrong_beginning,
+)
 from stationmaster.domain.duration import Seconds
-from stationmaster.domain.errors import nearest
-from stationmaster.domain.recurrence import Recurrence, must_begin, parse
+from stationmaster.domain.recurrence import Recurrence
 from stationmaster.domain.zones import Zone
 
 Action = Literal["deploy", "migration", "flag", "rollback", "hotfix"]
-Governed = Literal["deploy", "migration", "flag"]
 DEFAULT = "default"  # what `rules` call a calendar's own state; no rule may be called so
-_NEVER_BLOCKED = ("rollback", "kill")
 _KINDS = ("rrule", "from", "business_days", "fiscal", "holidays")
 _OF_RRULE = ("start", "end", "dtstart")
 _MOST_SECONDS = 400 * 86_400
@@ -42,63 +39,6 @@ def _refuse(place: tuple[str | int, ...], message: str, given: object = None) ->
     """A problem of one part of a model, which pydantic takes into its own list."""
     detail = InitErrorDetails(type="value_error", loc=place, input=given, ctx={"error": ValueError(message)})
     raise ValidationError.from_exception_data("calendar", [detail])
-
-
-def _wall_time(given: object) -> time | None:
-    if given is None or isinstance(given, time):
-        return given
-    if not isinstance(given, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?", given):
-        raise ValueError(f'{given!r} is no wall-clock time; write it as "22:00", and midnight as "00:00"')
-    return time.fromisoformat(given)
-
-
-def _written(given: object) -> object:
-    """A number is no date, though pydantic would count it from 1970."""
-    if given is not None and not isinstance(given, (str, date)):
-        raise ValueError(f"{given!r} is no date; write it as 2026-12-14")
-    return given
-
-
-def _local(at: datetime) -> datetime:
-    if at.tzinfo is not None:
-        raise ValueError(f"{at.isoformat()} must be wall-clock time of the calendar's zone, as 2026-12-14T00:00")
-    return at.replace(microsecond=0)
-
-
-def _governed(given: object) -> object:
-    if given in _NEVER_BLOCKED:
-        raise ValueError(f"no calendar blocks a {given}; leave it out")
-    if given == "hotfix":
-        raise ValueError("a hotfix is a deploy that may pass by waiver; write deploy")
-    if given not in get_args(Governed):
-        raise ValueError(f"{given!r} is no action; {nearest(str(given), get_args(Governed))}")
-    return given
-
-
-@lru_cache(maxsize=16_384)
-def _parsed(text: str) -> Recurrence:
-    return parse(text)
-
-
-@lru_cache(maxsize=16_384)
-def _wrong_beginning(text: str, dtstart: date | None) -> str | None:
-    """Why the rule cannot begin so, asked once of the same rule in ten thousand files."""
-    try:
-        must_begin(_parsed(text), dtstart)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def _rrule(text: str) -> str:
-    _parsed(text)
-    return text
-
-
-WallTime = Annotated[time, BeforeValidator(_wall_time), WithJsonSchema({"type": "string", "examples": ["22:00"]})]
-WallClock = Annotated[datetime, BeforeValidator(_written), AfterValidator(_local), WithJsonSchema({"type": "string"})]
-Day = Annotated[date, BeforeValidator(_written), WithJsonSchema({"type": "string", "format": "date"})]
-AppliesTo = Annotated[tuple[Annotated[Governed, BeforeValidator(_governed)], ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +65,7 @@ class Rule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, max_length=200, description="Unique in the file; answers name it.")
-    rrule: Annotated[str, AfterValidator(_rrule)] | None = Field(
+    rrule: RecurrenceText | None = Field(
         default=None,
         description="The days it begins on, as an RRULE (RFC 5545) of FREQ=DAILY, WEEKLY, MONTHLY or YEARLY, INTERVAL, "
         "COUNT, UNTIL, BYDAY, BYMONTH, BYMONTHDAY, BYSETPOS and WKST. It needs `start` and `end`, or `all_day`.",
@@ -202,7 +142,7 @@ class Rule(BaseModel):
 
     @model_validator(mode="after")
     def _begins_on_its_own_day(self) -> Self:
-        if self.rrule is not None and (wrong := _wrong_beginning(self.rrule, self.dtstart)):
+        if self.rrule is not None and (wrong := wrong_beginning(self.rrule, self.dtstart)):
             _refuse(("rrule",), wrong, self.rrule)
         return self
 
@@ -213,7 +153,7 @@ class Rule(BaseModel):
     def timing(self) -> Timing:
         """What the expansion of the rule is known by."""
         return Timing(
-            _parsed(self.rrule) if self.rrule is not None else None,
+            parsed(self.rrule) if self.rrule is not None else None,
             self.dtstart,
             self.start,
             self.end,

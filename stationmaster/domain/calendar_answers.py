@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from stationmaster.domain.calendar import DEFAULT, Action, Calendar, Governed, Named, Rule, Timing
+from stationmaster.domain.calendar import DEFAULT, Action, Calendar, Named, Rule, Timing
+from stationmaster.domain.calendar_fields import Governed
 from stationmaster.domain.calendar_rules import YEARS, in_force
 from stationmaster.domain.errors import InputError
 from stationmaster.domain.spans import Spans, intersection, union

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from stationmaster.domain.calendar import DEFAULT, Action, Governed, Named
+from stationmaster.domain.calendar import DEFAULT, Action, Named
 from stationmaster.domain.calendar_answers import by_windows, cutoff, governed, opening, seconds_of, spans_of, utc
+from stationmaster.domain.calendar_fields import Governed
 
 HORIZON = timedelta(days=90)
 

@@ -102,6 +102,7 @@ def test_what_is_not_said_is_closed_and_for_deploys_and_flags() -> None:
         ("2026-12-19T00:00", "2026-12-19T00:00:00Z", "must be wall-clock time of the calendar's zone"),
         ("2026-12-19T00:00", "2026-12-19T00:00+01:00", "must be wall-clock time of the calendar's zone"),
         ("2026-12-19T00:00", "1766000000", "c.yaml:7: blackouts[2].to: 1766000000 is no date"),
+        ("expires: 2030-01-01", 'expires: "20300101"', "c.yaml:14: blackouts[5].expires: '20300101' is no date"),
         ("from: -2", "from: 0", "c.yaml:8: blackouts[3].business_days: there is no working day 0"),
         ("4-4-5", "4-4-4", "c.yaml:9: blackouts[4].fiscal.pattern: '4-4-4' is not known (did you mean"),
         ("DE-BY", "DE-BX", "c.yaml:11: blackouts[5].holidays: unknown region 'DE-BX'"),
