@@ -1,14 +1,18 @@
 """When the tenants of a directory may be reached: their calendars read, beside what the product says for everybody."""
 
+from datetime import datetime
+
 from stationmaster.blocks.toolbox import TenantDirectory
 from stationmaster.domain.agenda import Agenda, agenda
 from stationmaster.domain.product import Product
 from stationmaster.domain.tenants import Directory
 
 
-def agenda_of(tenants: TenantDirectory, directory: Directory, product: Product) -> Agenda:
-    """The agenda of a product's tenants in production, as it is now."""
-    return agenda(product, tenants.calendars_of(directory.tenants))
+def agenda_of(
+    tenants: TenantDirectory, directory: Directory, product: Product, sent: datetime | None = None
+) -> Agenda:
+    """The agenda of a product's tenants in production, as it is now; `sent` is when notices are taken to be sent."""
+    return agenda(product, tenants.calendars_of(directory.tenants), directory.tenants, sent)
 
 
 def own_agenda(tenants: TenantDirectory, directory: Directory) -> Agenda:

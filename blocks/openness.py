@@ -6,6 +6,7 @@ Two approvers may let a hotfix pass a freeze (`waivers.py`); nobody lets anythin
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 
 from stationmaster.blocks.agendas import agenda_of
 from stationmaster.blocks.leg import Leg
@@ -21,6 +22,7 @@ from stationmaster.domain.skipping import skipped_tenants
 from stationmaster.domain.tenants import Tenant
 from stationmaster.domain.waiver import KIND, NEEDED
 from stationmaster.domain.window import Window, all_of
+from stationmaster.domain.zones import instant_of, zone
 
 _SKIPPED = Window(open=False, reason="it was left out since the release was planned")
 _UNKNOWN = Window(open=False, reason="the tenant directory does not know it any more")
@@ -72,6 +74,20 @@ class EnvironmentClosedError(WaitingError):
         )
 
 
+class NoRoomError(WaitingError):
+    """So many tenants were reached today that the wave would be too many."""
+
+    code = "no_room_today"
+
+    def __init__(self, release: str, wave: str, reached: int, per_day: int, until: datetime) -> None:
+        super().__init__(
+            f"wave {wave} of {release} waits: {reached} tenants were reached today, and {per_day} may be at most",
+            waiting_for="window",
+            until=instant(until),
+            hint=f"tomorrow: stationmaster release start {release}",
+        )
+
+
 @dataclass(frozen=True)
 class _Known:
     """The tenant directory as it is now, and when each tenant may be reached."""
@@ -96,12 +112,31 @@ def must_be_open(leg: Leg, product: Product, wave: Wave, tenants: Collection[str
     """
     running, found, known = leg.tools.ledger.running(), met(leg), _known(leg, product)
     left = [name for name in tenants if not arrived(leg, running, name)]
+    _must_have_room(leg, product, wave, left, running)
     if shut := _closed(leg, found, known, wave.ring, left):
         there = known.tenants
         ways = [freeze for name in shut if name in there for freeze in closing_to(there[name], found.closed, wave.ring)]
         raise WindowClosedError(leg.release, f"wave {wave.name}", shut, _past(leg, ways))
     passed = [freeze for name in left for freeze in closing_to(known.tenants[name], found.passed, wave.ring)]
     put_on_record(leg, scope_of(ring=wave.ring), passed, found)
+
+
+def _must_have_room(
+    leg: Leg, product: Product, wave: Wave, left: Collection[str], running: Mapping[str, Entry]
+) -> None:
+    """Return if so many more tenants may be reached on this day."""
+    per_day, hours = product.capacity.per_day, product.support.hours
+    if per_day is None or not left:
+        return
+    at, local = leg.tools.now(), zone(hours.timezone if hours else "UTC")
+    today = at.astimezone(local).date()
+    reached = [
+        one for one in running.values()
+        if one.step == "deployed" and datetime.fromisoformat(one.at).astimezone(local).date() == today
+    ]  # fmt: skip
+    if reached and len(reached) + len(left) > per_day:
+        until = instant_of(datetime.combine(today + timedelta(days=1), time()), local)
+        raise NoRoomError(leg.release, wave.name, len(reached), per_day, until)
 
 
 def must_be_unfrozen(leg: Leg, product: Product, environment: Environment) -> None:
@@ -157,7 +192,10 @@ def _past(leg: Leg, freezes: Sequence[Freeze]) -> str | None:
 
 def _known(leg: Leg, product: Product) -> _Known:
     directory = leg.tools.tenants.read()
-    return _Known({one.id: one for one in directory.tenants}, agenda_of(leg.tools.tenants, directory, product))
+    planned = next((entry for entry in leg.tools.ledger.entries(leg.release) if entry.step == "planned"), None)
+    sent = datetime.fromisoformat(planned.at) if planned else leg.tools.now()
+    known = {one.id: one for one in directory.tenants}
+    return _Known(known, agenda_of(leg.tools.tenants, directory, product, sent))
 
 
 def arrived(leg: Leg, running: Mapping[str, Entry], tenant: str) -> bool:

@@ -26,7 +26,7 @@ from ruamel.yaml import YAML
 
 from stationmaster.blocks.chat import SlackChat
 from stationmaster.blocks.collection import BLOCKS
-from stationmaster.blocks.toolbox import TOOLS, remember
+from stationmaster.blocks.toolbox import KINDS, block_type, remember
 from stationmaster.deployments.alerts import SHARED, alert, tag_of
 from stationmaster.domain.train import Train, prefect_rrule
 
@@ -50,8 +50,9 @@ def register() -> list[str]:
 def register_tools(product: str, tools: dict[str, BaseModel]) -> None:
     """One block per tool under the product's name, the copies that work without the server, alerts in its channel."""
     for kind, tool in tools.items():
-        fields = {name: getattr(tool, name) for name in TOOLS[kind].model_fields}
-        BLOCKS[kind](**fields).save(product, overwrite=True)
+        block = block_type(kind, tool)
+        fields = {name: getattr(tool, name) for name in KINDS[block].model_fields}
+        BLOCKS[block](**fields).save(product, overwrite=True)
         remember(kind, product, tool)
     chat = tools["chat"]
     assert isinstance(chat, SlackChat)  # noqa: S101 - as TOOLS says

@@ -48,6 +48,7 @@ ROWS: tuple[tuple[str, tuple[Box, ...]], ...] = (
 )
 WAVE: tuple[tuple[Box, ...], ...] = (
     (
+        ("require_soak", "good for long enough?"),
         ("require_window", "open now?"),
         ("publish_flags", "flagd file"),
         ("expand", "dedicated"),

@@ -22,7 +22,7 @@ from stationmaster.flows.showing import show
 from stationmaster.tasks.approval import require_approval
 from stationmaster.tasks.brief import require_fragment, send_brief, update_brief
 from stationmaster.tasks.build import build
-from stationmaster.tasks.calendar import require_unfrozen, require_window
+from stationmaster.tasks.calendar import require_soak, require_unfrozen, require_window
 from stationmaster.tasks.canary import watch
 from stationmaster.tasks.checks import run_checks
 from stationmaster.tasks.close import close, promote
@@ -83,6 +83,7 @@ def runbook(leg: Leg) -> None:
         expand(leg, this, instance)
     for wave in waves(leg, this, plan):
         refuse_held(leg, this)
+        require_soak(leg, this, plan, wave)
         require_window(leg, this, wave)
         publish_flags(leg, this)
         for instance in wave.instances:

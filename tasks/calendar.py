@@ -1,13 +1,17 @@
 """The gates of calendars and freezes, asked for what is about to be touched, immediately before it is."""
 
+from datetime import datetime
+
 from stationmaster.blocks.carried import contains
 from stationmaster.blocks.leg import Leg
-from stationmaster.blocks.openness import must_be_open, must_be_unfrozen
+from stationmaster.blocks.openness import arrived, must_be_open, must_be_unfrozen
 from stationmaster.blocks.superseding import proved_in_stage
 from stationmaster.domain.artifact import Cut
-from stationmaster.domain.errors import RefusedError
+from stationmaster.domain.duration import instant
+from stationmaster.domain.errors import RefusedError, WaitingError
 from stationmaster.domain.freeze import Environment
-from stationmaster.domain.plan import Wave
+from stationmaster.domain.plan import Plan, Wave
+from stationmaster.domain.soaking import soaked
 from stationmaster.domain.stages import has_reached
 from stationmaster.tasks import act
 
@@ -39,6 +43,20 @@ class StepNotProvedError(RefusedError):
         )
 
 
+class SoakingError(WaitingError):
+    """The ring before is good, and not for long enough yet."""
+
+    code = "soaking"
+
+    def __init__(self, release: str, wave: str, ring: str, until: datetime) -> None:
+        super().__init__(
+            f"wave {wave} of {release} waits: ring {ring} soaks until {instant(until)}",
+            waiting_for="soak",
+            until=instant(until),
+            hint=f"then: stationmaster release start {release}",
+        )
+
+
 @act("window", timeout=60, shown="window {wave.name}")
 def require_window(leg: Leg, cut: Cut, wave: Wave) -> None:
     """Pass when every tenant of the wave that does not run the release yet may be touched. Never answered from the
@@ -46,6 +64,19 @@ def require_window(leg: Leg, cut: Cut, wave: Wave) -> None:
     """
     _must_be_newest(leg, cut, wave)
     must_be_open(leg, cut.product, wave, wave.tenants)
+
+
+@act("soak", timeout=60, shown="soak before {wave.name}")
+def require_soak(leg: Leg, cut: Cut, plan: Plan, wave: Wave) -> None:
+    """Pass when every ring before the wave's has soaked since its last wave was found good, or somebody in the wave has
+    the release already.
+    """
+    entries, running = leg.tools.ledger.entries(leg.release), leg.tools.ledger.running()
+    if any(arrived(leg, running, tenant) for tenant in wave.tenants):
+        return
+    over = soaked(cut.product, plan, wave, entries)
+    if over is not None and leg.tools.now() < over[1]:
+        raise SoakingError(leg.release, wave.name, *over)
 
 
 @act("freeze", timeout=60, shown="freeze {environment}")

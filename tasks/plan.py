@@ -67,10 +67,10 @@ def _stands(planned: Entry, basis: dict[str, Any], mine: Collection[str], at: da
     return same and not outdated(Plan.from_fact(planned.fact), mine, _read(planned.at), at)
 
 
-def _why(earlier: Sequence[Entry], basis: dict[str, Any]) -> str:
-    """Why it was planned, in words."""
+def _why(earlier: Sequence[Entry], basis: dict[str, Any]) -> str | None:
+    """Why it is planned anew, in words."""
     if not earlier:
-        return "it was not planned yet"
+        return None
     before = earlier[-1].fact.get("basis") or {}
     for key, said in _CHANGED.items():
         if before.get(key) != basis[key]:

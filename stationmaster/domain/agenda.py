@@ -3,17 +3,19 @@
 It stops nobody itself, and knows no freeze. Whoever has no calendar that can be read is closed, with the reason.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stationmaster.domain.calendar import Named
-from stationmaster.domain.calendar_answers import HORIZON, state
+from stationmaster.domain.calendar_answers import HORIZON, notice_days, state
 from stationmaster.domain.calendar_slots import Nowhere, next_slot
+from stationmaster.domain.candidates import earliest
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import canonical, digest
 from stationmaster.domain.product import Product
+from stationmaster.domain.tenants import Tenant
 from stationmaster.domain.window import Window
 from stationmaster.domain.zones import tzdata_version
 
@@ -25,13 +27,16 @@ _SUPPORT = "stationmaster.yaml:support.hours"
 @dataclass(frozen=True)
 class Agenda:
     """`own` maps tenants to their calendars, or to the reason why they have none; `shared` are asked for everybody;
-    `support` is when people are there, from start to end of a wave. `seconds` is how long a wave takes.
+    `support` is when people are there, from start to end of a wave. `seconds` is how long a wave takes. `notices` are
+    the days of notice that tenants want beside their calendars', and `sent` when it is taken to be sent.
     """
 
     own: Mapping[str, Calendars | str]
     shared: Calendars = ()
     support: Calendars = ()
     seconds: int = 1
+    notices: Mapping[str, int] = field(default_factory=dict)
+    sent: datetime | None = None
     _joined: dict[int, tuple[Calendars, Calendars]] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, tenant: str) -> Calendars | str:
@@ -52,7 +57,21 @@ class Agenda:
         found = self.of(tenant)
         if isinstance(found, str):
             return Window(open=False, reason=found)
+        days, noticed = self._noticed(tenant, found)
+        if noticed is not None and at < noticed:
+            slot = _window(tenant, (*found, *self.support), noticed, self.seconds)
+            until = noticed if slot.open else slot.until
+            return Window(
+                open=False, reason=f"{tenant} has {days} days of notice, until {instant(noticed)}", until=until
+            )
         return _window(tenant, (*found, *self.support), at, self.seconds)
+
+    def _noticed(self, tenant: str, calendars: Calendars) -> tuple[int, datetime | None]:
+        """How many days of notice the tenant has, and the instant at which they are over."""
+        days = max(self.notices.get(tenant, 0), notice_days(calendars))
+        if not days or self.sent is None:
+            return days, None
+        return days, datetime.fromtimestamp(earliest(self.sent, days, calendars[0].calendar.timezone), UTC)
 
     def any_time(self, tenant: str, at: datetime) -> Window:
         """The same for what takes no time and needs no support, as going back does."""
@@ -87,9 +106,17 @@ class Agenda:
         return {"calendars": content, "tzdata": tzdata_version(), "slot": self.seconds}
 
 
-def agenda(product: Product, own: Mapping[str, Calendars | str], environment: str = "production") -> Agenda:
-    """Of a product's tenants in an environment; without a configuration of its own nothing is shared."""
-    return Agenda(own, shared_calendars(product, environment), _support(product), product.slot)
+def agenda(
+    product: Product,
+    own: Mapping[str, Calendars | str],
+    tenants: Iterable[Tenant] = (),
+    sent: datetime | None = None,
+) -> Agenda:
+    """Of a product's tenants in production. `own` are their calendars; `sent` is when notices, which `tenants` want,
+    are taken to be sent.
+    """
+    notices = {one.id: one.notice_days for one in tenants}
+    return Agenda(own, shared_calendars(product, "production"), _support(product), product.slot, notices, sent)
 
 
 def shared_calendars(product: Product, environment: str) -> Calendars:

@@ -9,9 +9,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 Place = tuple[str | int, ...]
+_SHORT, _DEEPEST = 4000, 100  # characters; collections in one another
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,9 @@ class Located:
 def locate(text: str) -> Located:
     """Text → data with lines. Syntax errors are problems of the result, never exceptions."""
     found = Located()
-    yaml = YAML(typ="safe", pure=True)
+    yaml = YAML(typ="safe", pure=True, plug_ins=[])
     try:
-        root = yaml.compose(text)
+        root = _composed(text) or yaml.compose(text)
         if root is not None:
             found.lines[()] = root.start_mark.line + 1
             found.data = _Reader(yaml, found).value(root, ())
@@ -55,6 +57,31 @@ def locate(text: str) -> Located:
     except RecursionError:
         found.problems.append(Problem(None, "the text is nested too deeply"))
     return found
+
+
+def _composed(text: str) -> Node | None:
+    """The nodes as libyaml makes them, several times as fast; None where it does not. It words its complaints in its
+    own way and ignores %YAML, so that what it refuses is read again. It makes nodes by recursion in C, which a short
+    text can exhaust: first it is asked how deep they lie.
+    """
+    if "%YAML" in text:
+        return None
+    try:
+        root: Node | None = (
+            None if len(text) > _SHORT and _too_deep(text) else YAML(typ="safe", plug_ins=[]).compose(text)
+        )
+    except (YAMLError, ValueError):
+        return None
+    return root
+
+
+def _too_deep(text: str) -> bool:
+    depth = 0
+    for event in YAML(typ="safe", plug_ins=[]).parse(text):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > _DEEPEST:
+            return True
+    return False
 
 
 def _syntax(error: MarkedYAMLError) -> Problem:

@@ -204,16 +204,14 @@ def _in_slots(
     found = candidates(
         moved, {t.id: calendars.get(t.id, agenda.of(t.id)) for t in moved}, Openings(begin, end), sent, agenda.seconds
     )
-    bounds = limits(product, None, begin, end, "stationmaster.yaml")
-    paced = replace(bounds, per_wave=bounds.per_wave or max(len(moved), 1))
-    made = lay_out(found, [ring.name for ring in product.rings], paced, begin, end)
+    rings = [ring.name for ring in product.rings]
+    made = lay_out(found, rings, limits(product, None, begin, end, "stationmaster.yaml"), begin, end)
     known = {tenant.id: tenant for tenant in moved}
     slotted = [
         Wave(one.ring, _by_instance([known[name] for name in one.tenants]), 1, _utc(one.start), _utc(one.end))
         for one in made.waves
     ]
     nowhere = [known[one.tenant] for one in made.unplaced]
-    rings = [ring.name for ring in product.rings]
     unslotted = [Wave(ring, _by_instance([one for one in nowhere if one.ring == ring])) for ring in rings]
     return slotted, [wave for wave in unslotted if wave.instances]
 

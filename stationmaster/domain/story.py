@@ -15,7 +15,7 @@ _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
     "tested": lambda _e, f: f"{_count(f['checks'], 'check')} passed against the artifact",
     "staged": lambda _e, f: f"stage passed on schema {f['revision'] or '(none)'} with {_count(f['pairs'], 'version')}",
     "planned": lambda _e, f: (
-        "planned: " + " → ".join(f"{name_of(w)} ({len(w['tenants'])})" for w in f["waves"])
+        f"planned{_anew(f)}: " + " → ".join(f"{name_of(w)} ({len(w['tenants'])})" for w in f["waves"])
     ),
     "approval": lambda e, _f: f"a signature by key {e.subject[:16]}…",
     "approved": lambda _e, f: f"approved by {' and '.join(f['roles'])}",
@@ -86,6 +86,11 @@ def _key(subject: str) -> str:
 def _pass(gate: dict[str, Any]) -> str:
     waivers = f"{_count(gate['waivers'], 'waiver')} ({', '.join(gate['tickets'])})"
     return f"the freeze of {in_words(gate['gate'])} by {waivers}{_until(gate)}"
+
+
+def _anew(fact: dict[str, Any]) -> str:
+    """Why it was planned again; of the first plan nothing."""
+    return f" anew, {fact['why']}" if fact.get("why") else ""
 
 
 def _count(things: list[Any] | int, noun: str) -> str:
