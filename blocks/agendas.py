@@ -8,9 +8,7 @@ from stationmaster.domain.product import Product
 from stationmaster.domain.tenants import Directory
 
 
-def agenda_of(
-    tenants: TenantDirectory, directory: Directory, product: Product, sent: datetime | None = None
-) -> Agenda:
+def agenda_of(tenants: TenantDirectory, directory: Directory, product: Product, sent: datetime | None = None) -> Agenda:
     """The agenda of a product's tenants in production, as it is now; `sent` is when notices are taken to be sent."""
     return agenda(product, tenants.calendars_of(directory.tenants), directory.tenants, sent)
 

@@ -29,7 +29,10 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 FLOORS = ("stationmaster", "deployments", "flows", "tasks", "blocks")
 _ROOT_OF_ERRORS = errors.StationmasterError.__name__
-FILES = {"product": "stationmaster.yaml", "tenants": "tenants.yaml", "approvers": "approvers.yaml"}
+FILES = {
+    "product": "stationmaster.yaml", "tenants": "tenants.yaml", "calendar": "calendar files",
+    "approvers": "approvers.yaml",
+}  # fmt: skip
 _SECTION = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _REMARK = re.compile(r'^\s*"?(\w+)"?(?: = \d+|,)  # (.+)$', re.MULTILINE)
 

@@ -108,10 +108,7 @@ def open_wave(entries: Sequence[Entry]) -> str | None:
             reached[entry.subject] = entry.index if entry.step == "deployed" else -1
         elif entry.step == "promoted":
             good[entry.subject] = entry.index
-    last = {
-        name_of(wave): max((reached.get(name, -1) for name in wave["tenants"]), default=-1)
-        for wave in plan
-    }
+    last = {name_of(wave): max((reached.get(name, -1) for name in wave["tenants"]), default=-1) for wave in plan}
     return next((wave for wave, index in last.items() if index > good.get(wave, -1)), None)
 
 
