@@ -23,8 +23,9 @@ TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
     "tested": ("r2", {"checks": [{}, {}]}, "2 checks passed against the artifact"),
     "staged": ("r2", {"revision": "", "pairs": [[], []]}, "stage passed on schema (none) with 2 versions"),
     "planned": (
-        "r2", {"waves": [{"ring": "pilot", "tenants": ["a"]}, {"ring": "broad", "tenants": ["b", "c"]}], "why": "a slot passed"},
-        "planned anew, a slot passed: pilot (1) → broad (2)",
+        "r2",
+        {"waves": [{"ring": "pilot", "tenants": ["a"]}, {"ring": "broad", "tenants": ["b", "c"]}], "why": "new zones"},
+        "planned anew, new zones: pilot (1) → broad (2)",
     ),
     "approval": (64 * "e", {}, "a signature by key eeeeeeeeeeeeeeee…"),
     "approved": ("r2", {"roles": ["qa", "security"]}, "approved by qa and security"),

@@ -55,7 +55,7 @@ def test_a_wave_that_was_closed_since_is_not_routed(world: World, ready: Prepare
     with ready() as now:
         deploy.fn(now.leg, now.cut, now.artifact, "cloud")
         world.windows("closed")
-        with pytest.raises(WindowClosedError, match="acme is closed: tenants.yaml:acme#default"):
+        with pytest.raises(WindowClosedError, match=r"acme is closed: tenants\.yaml:acme#default"):
             shift.fn(now.leg, now.cut, now.artifact, now.plan.waves[0], COLOURS)
         world.windows("open")
         world.freeze("tenant:acme")
