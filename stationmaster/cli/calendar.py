@@ -21,6 +21,7 @@ from stationmaster.domain.errors import Exit, InputError
 from stationmaster.domain.zones import tzdata_version
 
 app = App(name="calendar", help="When may something be touched? Ask calendar files.")
+app.command("stationmaster.cli.picture:show", name="show", help="Draw tenants by day: open, closed, planned.")
 For = Annotated[Action, Parameter(name="--for")]
 Instants = Annotated[list[str], Parameter(negative="")]
 _FURTHEST = timedelta(days=3660)
