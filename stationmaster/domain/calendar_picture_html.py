@@ -80,7 +80,8 @@ def _apart(days: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _row(picture: Picture, scale: Scale, row: Row, y: int, height: int) -> dict[str, Any]:
     hours = round(sum(end - start for start, end in row.opening.pairs()) / 3600, 1)
     said = f"in wave {picture.waves[row.wave].name}, {picture.slot(row.wave)}" if row.wave is not None else ""
-    note = _cut(f"✕ no slot: {row.reason}", PLOT / _LETTER - 4) if row.wave is None and row.reason else ""
+    slot = _slot(picture, scale, row.wave) if row.wave is not None else None
+    note = _cut("" if slot else _note(picture, row), PLOT / _LETTER - 4)
     return {
         "tenant": row.tenant,
         "label": _cut(row.tenant, (LEFT - 30) / _LETTER),
@@ -95,7 +96,7 @@ def _row(picture: Picture, scale: Scale, row: Row, y: int, height: int) -> dict[
             for one in row.closings
             for start, end in one.spans.pairs()
         ],
-        "slot": _slot(picture, scale, row.wave) if row.wave is not None else None,
+        "slot": slot,
         "note": note,
         "note_width": round(len(note) * _LETTER * 0.92 + 8),
     }
@@ -108,12 +109,21 @@ def _filled(scale: Scale, row: Row, y: int, height: int) -> Iterator[str]:
         yield f"M{x:g} {y}h{width:g}v{height}h-{width:g}z"
 
 
-def _slot(picture: Picture, scale: Scale, place: int) -> dict[str, Any]:
+def _note(picture: Picture, row: Row) -> str:
+    """What is written into a row that shows no slot."""
+    if row.wave is None:
+        return f"✕ no slot: {row.reason}" if row.reason else ""
+    return f"not on these days: {picture.waves[row.wave].name}, {picture.slot(row.wave)}"
+
+
+def _slot(picture: Picture, scale: Scale, place: int) -> dict[str, Any] | None:
+    """None where it is not on the days of the picture."""
     wave = picture.waves[place]
-    x, width = scale.box(wave.start, wave.end)
+    if wave.start >= scale.last or wave.end <= scale.first:
+        return None
+    x, width = scale.box(max(wave.start, scale.first), min(wave.end, scale.last))
     width = max(width, _LEAST)
-    needed = len(wave.name) * _LETTER + 6
-    fits = x + width + needed < LEFT + PLOT
+    fits = x + width + len(wave.name) * _LETTER + 6 < LEFT + PLOT
     at = x + width + 4 if fits else x - 4
     return {"x": x, "width": width, "name": wave.name, "at": round(at, 2), "anchor": "start" if fits else "end"}
 

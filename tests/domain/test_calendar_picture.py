@@ -258,6 +258,16 @@ def test_a_short_slot_can_be_seen_and_a_late_one_is_named_before_it() -> None:
     assert name.get("text-anchor") == "end"
 
 
+def test_a_slot_on_other_days_is_told_and_one_over_the_edge_is_cut() -> None:
+    after = Planned("pilot", at("2026-12-01T00:00Z"), at("2026-12-01T01:00Z"), ("acme",))
+    page = html(one(Spans.nothing(), "2026-11-24T00:00Z", 7, "UTC", after))
+    assert boxes(page, "slot") == []
+    assert "not on these days: pilot, Tue 1 Dec 00:00 to 01:00" in [each.text for each in svg(page).iter(f"{SVG}text")]
+    over = Planned("pilot", at("2026-11-23T23:00Z"), at("2026-11-24T12:00Z"), ("acme",))
+    page = html(one(Spans.nothing(), "2026-11-24T00:00Z", 1, "UTC", over))
+    assert boxes(page, "slot") == [(LEFT, PLOT / 2)]
+
+
 def test_a_freeze_closes_and_is_named() -> None:
     freeze = Freeze("tenant:birch", "ERP is down", "2026-11-25T00:00:00Z", datetime(2026, 11, 26, tzinfo=UTC), 7)
     made = drawn(freezes=(freeze,))
