@@ -10,7 +10,7 @@ import importlib
 import inspect
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -85,11 +85,13 @@ def settings() -> str:
         "Generated from the models; `stationmaster schema` prints them for an editor. Whole files to start from are in",
         "[The files](configuration.md).",
     ]
-    taken: set[str] = set()
+    known: dict[str, Any] = {}
     for document, file in FILES.items():
-        found = _renamed(schema(document), taken, file)
-        taken |= set(found.get("$defs", {}))
-        lines += ["", f"## {file}", "", *_keys(found)]
+        found = schema(document)
+        other = {name for name, part in found.get("$defs", {}).items() if known.get(name, part) != part}
+        found = _renamed(found, other, file)
+        lines += ["", f"## {file}", "", *_keys(found, set(known))]
+        known |= found.get("$defs", {})
     return "\n".join(lines) + "\n"
 
 
@@ -215,19 +217,19 @@ def _edge_table() -> str:
 _TABLES = {"steps": _step_table, "stages": _stage_table, "edges": _edge_table}
 
 
-def _keys(found: dict[str, Any]) -> Iterator[str]:
-    """The keys of a schema, and under a heading each those of the parts that they refer to."""
+def _keys(found: dict[str, Any], told: Collection[str] = ()) -> Iterator[str]:
+    """The keys of a schema, and under a heading each those of the parts that they refer to, but what was `told`."""
     parts = found.get("$defs", {})
     yield from _properties(found, parts)
     for name, part in sorted(parts.items()):
-        if "properties" in part:
+        if "properties" in part and name not in told:
             yield from ("", f"### {name}", "", _one_line(part.get("description")), "", *_properties(part, parts))
 
 
-def _renamed(found: dict[str, Any], taken: set[str], file: str) -> dict[str, Any]:
+def _renamed(found: dict[str, Any], taken: Collection[str], file: str) -> dict[str, Any]:
     """The schema with other names for the parts whose names another file of the same page has taken."""
     text = json.dumps(found)
-    for name in taken & set(found.get("$defs", {})):
+    for name in taken:
         text = text.replace(f'"{name}": {{', f'"{name} of {file}": {{').replace(f'/{name}"', f'/{name} of {file}"')
     return dict(json.loads(text))
 

@@ -81,13 +81,18 @@ def _waves(cut: Cut, plan: Plan, standing: Standing) -> Iterator[Block]:
     watch = {ring.name: ring.watch for ring in cut.product.rings}
     for number, wave in enumerate(plan.waves, 1):
         state = standing.waves.get(wave.name, "planned")
-        said = "called off" if state == "planned" and standing.over else state
+        said = "called off" if state == "planned" and standing.over else f"{state}{_slot(wave, state)}"
         title = f"{_MARKS[state]} *Wave {number}: {wave.name}* · {said} · watched {_spoken(watch[wave.ring])}"
         yield from sections(f"{title}\n{_named(wave.tenants)}{_back(wave, standing)}")
     left_out = [f"• {one.tenant} {escaped(one.reason)}" for one in plan.placements if one.place != "wave"]
     if left_out:
         more = [f"• and {len(left_out) - _NAMED} more"] if len(left_out) > _NAMED else []
         yield from sections("\n".join(["*Not in this release*", *left_out[:_NAMED], *more]))
+
+
+def _slot(wave: Wave, state: str) -> str:
+    """When a wave is expected that has not begun."""
+    return f" for {wave.start:%a %d %b %H:%M} UTC" if state == "planned" and wave.start else ""
 
 
 def _passed(passed: Sequence[str]) -> Iterator[Block]:

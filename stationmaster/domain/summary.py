@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from stationmaster.domain.entries import Entry
-from stationmaster.domain.plan import Plan
+from stationmaster.domain.plan import Plan, Wave
 from stationmaster.domain.progress import Standing, standing
 from stationmaster.domain.release import Status, status, why
 from stationmaster.domain.story import sentence
@@ -28,6 +28,7 @@ def plan_of(entries: Iterable[Entry]) -> Plan | None:
 def plan_rows(plan: Plan, running: Mapping[str, Entry]) -> list[dict[str, str]]:
     """One row a tenant, in the order in which they receive the release; those who do not come last."""
     numbers = {tenant: number for number, wave in enumerate(plan.waves, 1) for tenant in wave.tenants}
+    slots = {tenant: _slot(wave) for wave in plan.waves for tenant in wave.tenants}
     instances = {t: name for wave in plan.waves for name, tenants in wave.instances.items() for t in tenants}
     placed = sorted(plan.placements, key=lambda one: (numbers.get(one.tenant, len(plan.waves) + 1), one.tenant))
     return [
@@ -35,6 +36,7 @@ def plan_rows(plan: Plan, running: Mapping[str, Entry]) -> list[dict[str, str]]:
             "tenant": one.tenant,
             "ring": one.ring,
             "in": _PLACES[one.place].format(numbers.get(one.tenant, "?")),
+            "slot": slots.get(one.tenant, ""),
             "instance": instances.get(one.tenant, ""),
             "runs now": str(running[one.tenant].fact["version"]) if one.tenant in running else "nothing",
             "why": one.reason,
@@ -82,10 +84,16 @@ def _blocked(found: Status) -> str:
 
 def _waves(plan: Plan, now: Standing) -> str:
     rows = [
-        f"| {number} | {wave.name} | {now.waves.get(wave.name, 'planned')} | {_named(wave.tenants)} |"
+        f"| {number} | {wave.name} | {_slot(wave)} | {now.waves.get(wave.name, 'planned')} | {_named(wave.tenants)} |"
         for number, wave in enumerate(plan.waves, 1)
     ]
-    return "\n".join([_escaped(now.said), "", "| wave | ring | state | tenants |", "|---|---|---|---|", *rows])
+    head = ["| wave | ring | slot | state | tenants |", "|---|---|---|---|---|"]
+    return "\n".join([_escaped(now.said), "", *head, *rows])
+
+
+def _slot(wave: Wave) -> str:
+    """When it is expected to begin."""
+    return f"{wave.start:%Y-%m-%d %H:%M} UTC" if wave.start else "none yet"
 
 
 def _told(entries: Sequence[Entry]) -> str:

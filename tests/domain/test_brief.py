@@ -75,8 +75,8 @@ def test_it_says_what_comes_for_whom_and_what_to_watch() -> None:
     assert made.text == "Support brief: orderdesk 1.2.0 goes to 3 tenants"
     for part in (
         "*Fixed* · `od-7`\nTotals are *right* again.",
-        "○ *Wave 1: pilot* · planned · watched 90s\nt00000, t00001",
-        "○ *Wave 2: general* · planned · watched 5m\nzeta",
+        "○ *Wave 1: pilot* · planned for Mon 23 Nov 08:00 UTC · watched 90s\nt00000, t00001",
+        "○ *Wave 2: general* · planned for Mon 23 Nov 08:45 UTC · watched 5m\nzeta",
         "*Not in this release*\n• old is pinned to version 1.0",
         "*Watch for 24 h*\norders per minute\nrefunds",
         "*Escalation*\non-call &lt;+49&gt;",

@@ -35,20 +35,21 @@ def test_one_that_waits_says_for_what_and_how_to_go_on(world: World) -> None:
     assert page.startswith("# r2\n\n**planned** · version 2 · manual\n\nArtifact `sha256:")
     assert "Waits for approval: r2 waits for 1 more release-approver" in page
     assert "```\nstationmaster approve r2 --key FILE\n```" in page
-    assert "| 1 | pilot | planned | acme |\n| 2 | broad | planned | birch, cedar |" in page
+    assert "| 1 | pilot | 2026-11-23 08:00 UTC | planned | acme |" in page
+    assert "| 2 | broad | 2026-11-23 08:45 UTC | planned | birch, cedar |" in page
     assert done(world) == 0
 
 
 def test_a_wave_that_begins_is_under_way_before_the_ledger_knows(world: World) -> None:
     world.start()
-    assert "| 1 | pilot | now | acme |" in told(world, begins="pilot")
+    assert "| now | acme |" in told(world, begins="pilot")
 
 
 def test_one_that_is_released_has_nothing_in_its_way(world: World) -> None:
     world.release()
     page = told(world)
     assert "**released**" in page
-    assert "| 2 | broad | done | birch, cedar |" in page
+    assert "| done | birch, cedar |" in page
     assert "```" not in page
     assert page.index("released to 3 tenants") < page.index("started from v2")
     assert done(world) == 100
@@ -58,7 +59,7 @@ def test_one_that_went_back_says_why_and_what_lifts_the_hold(world: World) -> No
     world.commit("v3", bad={"cloud": 5})
     world.release("r3", "v3")
     page = told(world, "r3")
-    assert "| 1 | pilot | rolled back | acme |" in page
+    assert "| rolled back | acme |" in page
     assert "stationmaster release resume r3" in page
     assert done(world, "r3") == 0
 
