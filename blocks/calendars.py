@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stationmaster.domain.calendar import Calendar, Named
-from stationmaster.domain.documents import DocumentError, read
+from stationmaster.domain.calendar_files import read_calendar
+from stationmaster.domain.documents import DocumentError
 from stationmaster.domain.tenants import Tenant
 
 Found = tuple[Named, ...] | str  # the calendars, or in words why there are none
@@ -43,6 +44,6 @@ def _read(folder: Path, name: str) -> Found:
     except ValueError as error:  # not UTF-8, or no path at all
         return f"{name} cannot be read: {error}"
     try:
-        return (Named(name, read(Calendar, text, name).value),)
+        return (Named(name, read_calendar(text, name).value),)
     except DocumentError as error:
         return "; ".join(str(error).splitlines())

@@ -14,14 +14,16 @@ from stationmaster.cli.output import answer
 from stationmaster.cli.person import now
 from stationmaster.domain.calendar import Action, Calendar, Named
 from stationmaster.domain.calendar_answers import HORIZON, state
+from stationmaster.domain.calendar_files import read_calendar
 from stationmaster.domain.calendar_slots import Slot, next_slot
-from stationmaster.domain.documents import Document, read
+from stationmaster.domain.documents import Document
 from stationmaster.domain.duration import instant, seconds
 from stationmaster.domain.errors import Exit, InputError
 from stationmaster.domain.zones import tzdata_version
 
 app = App(name="calendar", help="When may something be touched? Ask calendar files.")
 app.command("stationmaster.cli.picture:show", name="show", help="Draw tenants by day: open, closed, planned.")
+app.command("stationmaster.cli.calendar_import:import_", name="import", help="Turn an iCalendar file into YAML.")
 For = Annotated[Action, Parameter(name="--for")]
 Instants = Annotated[list[str], Parameter(negative="")]
 _FURTHEST = timedelta(days=3660)
@@ -166,10 +168,11 @@ def _calendars(files: Sequence[str]) -> list[Named]:
 
 
 def _documents(files: Sequence[str]) -> list[Document[Calendar]]:
-    return [read(Calendar, _text(file), file) for file in files]
+    return [read_calendar(text_of(file), file) for file in files]
 
 
-def _text(file: str) -> str:
+def text_of(file: str) -> str:
+    """The text of a calendar file."""
     try:
         return Path(file).read_text("utf-8")
     except OSError as error:

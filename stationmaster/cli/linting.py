@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stationmaster.cli.person import now
 from stationmaster.cli.tools import only_product, open_ledger, recall
-from stationmaster.domain.calendar import Calendar
+from stationmaster.domain.calendar_files import read_calendar
 from stationmaster.domain.calendar_lint import lint as lint_calendar
 from stationmaster.domain.documents import Document, DocumentError, read
 from stationmaster.domain.errors import InputError, StationmasterError
@@ -104,7 +104,7 @@ def _look(lint: Lint, source: "TenantDirectory", product: Product | None, name: 
 def _of_calendar(path: Path, name: str, at: datetime) -> list[Finding]:
     """What is wrong or suspicious in a calendar file itself. One that cannot be read is a finding about its tenants."""
     try:
-        document = read(Calendar, path.read_text(encoding="utf-8"), name)
+        document = read_calendar(path.read_text(encoding="utf-8"), name)
     except (OSError, ValueError):
         return []
     except DocumentError as error:
