@@ -47,10 +47,24 @@ def make_plan(leg: Leg, cut: Cut, artifact: Artifact) -> Plan:
         cut.product, directory, {tenant: entry.fact["digest"] for tenant, entry in running.items()}, artifact.digest,
         agenda=when, at=at, sent=_read(earlier[0].at) if earlier else at, left_out=left_out,
         begun=_begun(earlier, {tenant.id for tenant in directory.tenants} & mine),
+        behind=_behind(leg, cut, directory, running),
     )  # fmt: skip
     fact = {**made.fact(), "basis": basis, "why": _why(earlier, basis)}
     leg.record("planned", {"basis": basis, "at": instant(at)}, fact)
     return made
+
+
+def _behind(leg: Leg, cut: Cut, directory: Directory, running: Mapping[str, Entry]) -> dict[str, int]:
+    """How many versions each pinned tenant is behind when this release is through: those that run elsewhere and contain
+    what it runs, and this one.
+    """
+    others = {str(entry.fact["commit"]) for entry in running.values()} | {cut.commit.commit}
+    pinned = [one.id for one in directory.tenants if one.pinned and one.id in running]
+    here = {tenant: str(running[tenant].fact["commit"]) for tenant in pinned}
+    source = leg.tools.source
+    return {
+        tenant: sum(contains(source, other, commit) for other in others - {commit}) for tenant, commit in here.items()
+    }
 
 
 def _basis(

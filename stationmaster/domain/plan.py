@@ -143,6 +143,7 @@ def plan(
     sent: datetime | None = None,
     left_out: Mapping[str, tuple[Place, str]] | None = None,
     begun: Sequence[Wave] = (),
+    behind: Mapping[str, int] | None = None,
 ) -> Plan:
     """Rings in the order of `stationmaster.yaml`; in a ring the waves in the order of their slots, from the aware
     instant `at` on; a ring without a tenant to move gives no wave.
@@ -150,17 +151,17 @@ def plan(
     `running` maps a tenant to the digest it runs; `digest` is the artifact of the release; `agenda` says when each may
     be reached, and `sent` when notices are taken to be sent, `at` unless given. `left_out` maps whom it does not go to,
     besides those who are pinned, to the place and the reason. `begun` are waves with whom this very release brought it
-    to: they stay as they are, or nobody would watch what it did to them. The directory has passed
-    `documents.check_directory`.
+    to: they stay as they are, or nobody would watch what it did to them. `behind` is how many versions tenants lag,
+    which is said of those who are pinned. The directory has passed `documents.check_directory`.
 
     Who has no slot is in a wave without one. It comes last, so that nobody waits behind it, but where its ring has no
     other: what should go first is never gone past.
     """
-    out, mine = left_out or {}, {tenant for wave in begun for tenant in wave.tenants}
+    out, mine, lag = left_out or {}, {tenant for wave in begun for tenant in wave.tenants}, behind or {}
     placements = {
         tenant.id: _mine(tenant)
         if tenant.id in mine
-        else _place(tenant, running.get(tenant.id), digest, out.get(tenant.id))
+        else _place(tenant, running.get(tenant.id), digest, out.get(tenant.id), lag.get(tenant.id, 0))
         for tenant in directory.tenants
     }
     moved = [one for one in directory.tenants if placements[one.id].place == "wave" and one.id not in mine]
@@ -231,12 +232,25 @@ def _mine(tenant: Tenant) -> Placement:
     return Placement(tenant.id, tenant.ring, "wave", f"is in ring {tenant.ring} and has this release")
 
 
-def _place(tenant: Tenant, running: str | None, digest: str, left_out: tuple[Place, str] | None) -> Placement:
+def _place(
+    tenant: Tenant, running: str | None, digest: str, left_out: tuple[Place, str] | None, behind: int
+) -> Placement:
     if running == digest:
         return Placement(tenant.id, tenant.ring, "done", "runs this artifact already")
     if left_out is not None:
         return Placement(tenant.id, tenant.ring, *left_out)
     if tenant.pinned is not None:
-        return Placement(tenant.id, tenant.ring, "pinned", f"is pinned to version {tenant.pinned}")
+        reason = f"is pinned to version {tenant.pinned}{_lags(tenant, behind)}"
+        return Placement(tenant.id, tenant.ring, "pinned", reason)
     now = f"runs {running[:19]}…" if running else "runs nothing yet"
     return Placement(tenant.id, tenant.ring, "wave", f"is in ring {tenant.ring} and {now}")
+
+
+def _lags(tenant: Tenant, behind: int) -> str:
+    """How far behind others a tenant stays, against what its contract allows."""
+    if not behind:
+        return ""
+    said = f", {behind} version{'' if behind == 1 else 's'} behind"
+    if tenant.max_lag is None:
+        return said
+    return f"{said}, {'more than' if behind > tenant.max_lag else 'of'} the {tenant.max_lag} that its contract allows"

@@ -41,6 +41,9 @@ class Tenant(BaseModel):
     sites: tuple[Id, ...] = ()
     contacts: dict[str, str] = Field(default_factory=dict)
     pinned: str | None = Field(default=None, description="A version the tenant stays on.")
+    max_lag: int | None = Field(
+        default=None, ge=0, description="How many versions it may be behind others while it is pinned; said when it is."
+    )
     tags: tuple[str, ...] = ()
 
     @property

@@ -3,6 +3,7 @@
 import json
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +68,21 @@ def test_a_pinned_tenant_is_shown_and_not_moved() -> None:
     made = plan(product(), directory(tenant("a", pinned="1.4.0"), tenant("b")), {}, NEW)
     assert shape(made) == [("pilot", {"cloud": ("b",)})]
     assert (made.placements[0].place, made.placements[0].reason) == ("pinned", "is pinned to version 1.4.0")
+
+
+@pytest.mark.parametrize(
+    ("max_lag", "behind", "said"),
+    [
+        (None, 0, "is pinned to version 1.4.0"),
+        (None, 1, "is pinned to version 1.4.0, 1 version behind"),
+        (2, 2, "is pinned to version 1.4.0, 2 versions behind, of the 2 that its contract allows"),
+        (2, 3, "is pinned to version 1.4.0, 3 versions behind, more than the 2 that its contract allows"),
+    ],
+)
+def test_who_lags_is_shown_as_the_contract_says(max_lag: int | None, behind: int, said: str) -> None:
+    late = Tenant(id="a", name="A", ring="pilot", pinned="1.4.0", max_lag=max_lag)
+    made = plan(product(), directory(late, tenant("b")), {}, NEW, behind={"a": behind})
+    assert made.placements[0].reason == said
 
 
 def test_nothing_to_do_is_a_plan_without_waves() -> None:

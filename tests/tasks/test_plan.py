@@ -86,3 +86,13 @@ def test_who_is_closed_for_ever_comes_last_and_keeps_nobody_waiting_but_where_no
     ]  # fmt: skip
     assert [(wave.name, wave.tenants) for wave in first.waves] == [("pilot", ("acme",)), ("broad", ("birch", "cedar"))]
     assert first.waves[0].start is None
+
+
+def test_a_pinned_tenant_that_lags_is_left_and_told(world: World) -> None:
+    pinned = world.directory.read_text().replace("name: Cedar, ", "name: Cedar, pinned: '1', max_lag: 1, ")
+    world.directory.write_text(pinned)
+    world.release()
+    world.commit("v3")
+    world.start("r3", "v3")
+    place = next(one for one in world.last("planned", "r3").fact["placements"] if one["tenant"] == "cedar")
+    assert place["reason"] == "is pinned to version 1, 2 versions behind, more than the 1 that its contract allows"
