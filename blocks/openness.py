@@ -1,17 +1,20 @@
 """May it be touched now: the tenant's calendar and every freeze, asked together. Never answered from the ledger's
 steps, always asked immediately before something is touched. A rollback and an abort do not ask.
 
-Two approvers may let a hotfix pass a freeze (`waivers.py`); nobody lets anything pass a tenant's calendar.
+Two approvers may let a hotfix pass a freeze or a blackout (`waivers.py`); where no window is open, nobody may.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from stationmaster.blocks.agendas import agenda_of
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.waivers import Met, met, put_on_record
-from stationmaster.domain.agenda import Agenda, environment_window
+from stationmaster.domain.agenda import Agenda
+from stationmaster.domain.agenda import environment as calendars_of
+from stationmaster.domain.blackout import Question
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import WaitingError
@@ -19,8 +22,8 @@ from stationmaster.domain.freeze import Environment, Freeze, closing, closing_to
 from stationmaster.domain.plan import Wave
 from stationmaster.domain.product import Product
 from stationmaster.domain.skipping import skipped_tenants
-from stationmaster.domain.tenants import Tenant
-from stationmaster.domain.waiver import KIND, NEEDED
+from stationmaster.domain.tenants import SHARED, Tenant
+from stationmaster.domain.waiver import KIND, NEEDED, Gate, Passage
 from stationmaster.domain.window import Window, all_of
 from stationmaster.domain.zones import instant_of, zone
 
@@ -29,13 +32,17 @@ _UNKNOWN = Window(open=False, reason="the tenant directory does not know it any 
 
 
 class WindowClosedError(WaitingError):
-    """A tenant may not be touched now. Woken when all of them can be, if that is known."""
+    """A tenant may not be touched now. Woken when all of them can be, if that is known, or `soonest`."""
 
     code = "window_closed"
 
-    def __init__(self, release: str, about: str, closed: dict[str, Window], past: str | None = None) -> None:
+    def __init__(
+        self, release: str, about: str, closed: dict[str, Window], past: str | None = None,
+        soonest: datetime | None = None,
+    ) -> None:  # fmt: skip
         told = "; ".join(f"{tenant}: {answer.reason}" for tenant, answer in closed.items())
-        until = all_of(closed.values()).until
+        opens = all_of(closed.values()).until
+        until = min((one for one in (opens, soonest) if one), default=None)
         super().__init__(
             f"{about} of {release} waits for a window: {told}",
             waiting_for="window",
@@ -65,12 +72,12 @@ class EnvironmentClosedError(WaitingError):
 
     code = "environment_closed"
 
-    def __init__(self, release: str, answer: Window) -> None:
+    def __init__(self, release: str, answer: Window, past: str | None = None) -> None:
         super().__init__(
             f"{release} waits: {answer.reason}",
             waiting_for="window",
             until=instant(answer.until) if answer.until else None,
-            hint=f"when it is open: stationmaster release start {release}",
+            hint=past or f"when it is open: stationmaster release start {release}",
         )
 
 
@@ -90,7 +97,7 @@ class NoRoomError(WaitingError):
 
 @dataclass(frozen=True)
 class _Known:
-    """The tenant directory as it is now, and when each tenant may be reached."""
+    """The tenant directory as it is now, and when the release may reach each tenant, by its waivers too."""
 
     tenants: Mapping[str, Tenant]
     agenda: Agenda
@@ -100,25 +107,30 @@ def closed(leg: Leg, product: Product, wave: Wave, tenants: Collection[str]) -> 
     """Those of the tenants that may not be touched in production now, each with the reason. One that the directory
     does not know is closed.
     """
-    return _closed(leg, met(leg), _known(leg, product), wave.ring, tenants)
+    found = met(leg)
+    return _closed(leg, found, _known(leg, product, found), wave.ring, tenants)
 
 
 def must_be_open(leg: Leg, product: Product, wave: Wave, tenants: Collection[str]) -> None:
-    """Return if every one of the tenants that does not run the release yet may be touched now. What is frozen and
-    passed by waiver is on record then.
+    """Return if every one of the tenants that does not run the release yet may be touched now. What is closed
+    and passed by waiver is on record then.
 
     Raises:
         WindowClosedError: one may not.
     """
-    running, found, known = leg.tools.ledger.running(), met(leg), _known(leg, product)
+    running, found = leg.tools.ledger.running(), met(leg)
+    known = _known(leg, product, found)
     left = [name for name in tenants if not arrived(leg, running, name)]
     _must_have_room(leg, product, wave, left, running)
+    there, at = known.tenants, leg.tools.now()
     if shut := _closed(leg, found, known, wave.ring, left):
-        there = known.tenants
-        ways = [freeze for name in shut if name in there for freeze in closing_to(there[name], found.closed, wave.ring)]
+        mine = [name for name in shut if name in there]
+        ways = [freeze.gate for name in mine for freeze in closing_to(there[name], found.closed, wave.ring)]
+        ways += [gate for name in mine for gate in _waivable(known.agenda.question(name), at)]
         raise WindowClosedError(leg.release, f"wave {wave.name}", shut, _past(leg, ways))
-    passed = [freeze for name in left for freeze in closing_to(known.tenants[name], found.passed, wave.ring)]
-    put_on_record(leg, scope_of(ring=wave.ring), passed, found)
+    passed = [freeze for name in left for freeze in closing_to(there[name], found.passed, wave.ring)]
+    blackouts = [gate for name in left for gate in _passed(known.agenda.question(name), at)]
+    put_on_record(leg, scope_of(ring=wave.ring), _through(found, passed, blackouts))
 
 
 def _must_have_room(
@@ -140,33 +152,60 @@ def _must_have_room(
 
 
 def must_be_unfrozen(leg: Leg, product: Product, environment: Environment) -> None:
-    """Return if nobody froze the environment, or waivers pass that; this is on record then. Its calendar is open.
+    """Return if nobody froze the environment and its calendar is open, or waivers pass what closes; this is on record
+    then.
 
     Raises:
         FrozenError: somebody did.
         EnvironmentClosedError: its calendar, or the product's, is closed.
     """
-    found = met(leg)
+    found, at = met(leg), leg.tools.now()
     shut = closing(found.closed, env=environment)
     if shut:
-        raise FrozenError(leg.release, environment, all_of(freeze.window for freeze in shut), _past(leg, shut))
-    calendars = environment_window(product, environment, leg.tools.now())
-    if not calendars.open:
-        raise EnvironmentClosedError(leg.release, calendars)
-    put_on_record(leg, scope_of(env=environment), closing(found.passed, env=environment), found)
+        answer = all_of(freeze.window for freeze in shut)
+        raise FrozenError(leg.release, environment, answer, _past(leg, [freeze.gate for freeze in shut]))
+    calendars = calendars_of(product, environment, found.blackouts)
+    answer = calendars.window(at)
+    if not answer.open:
+        raise EnvironmentClosedError(leg.release, answer, _past(leg, _waivable(calendars, at)))
+    passed = closing(found.passed, env=environment)
+    put_on_record(leg, scope_of(env=environment), _through(found, passed, _passed(calendars, at)))
 
 
 def must_be_migratable(leg: Leg, product: Product, instance: str) -> None:
-    """Return if no tenant of the instance has a blackout in force that names migrations.
+    """Return if no tenant of the instance has a blackout in force that names migrations, or waivers pass it; this is on
+    record then.
 
     Raises:
         WindowClosedError: one has.
     """
-    known, at = _known(leg, product), leg.tools.now()
+    found, at = met(leg), leg.tools.now()
+    known = _known(leg, product, found)
     mine = [one.id for one in known.tenants.values() if one.instance == instance]
     answers = {name: known.agenda.migration(name, at) for name in mine}
+    questions = {name: known.agenda.question(name, "migration") for name in mine}
     if shut := {name: answer for name, answer in answers.items() if not answer.open}:
-        raise WindowClosedError(leg.release, f"expand of {instance}", shut)
+        ways = [gate for name in shut for gate in _waivable(questions[name], at)]
+        raise WindowClosedError(leg.release, f"expand of {instance}", shut, _past(leg, ways))
+    blackouts = [gate for one in questions.values() for gate in _passed(one, at)]
+    put_on_record(leg, scope_of(env="production"), _through(found, (), blackouts))
+
+
+def _waivable(question: Question | None, at: datetime) -> list[Gate]:
+    """What two approvers might let pass."""
+    return [one.gate for one in question.waivable(at)] if question else []
+
+
+def _passed(question: Question | None, at: datetime) -> list[Gate]:
+    return [one.gate for one in question.passed(at)] if question else []
+
+
+def _through(found: Met, freezes: Iterable[Freeze], blackouts: Iterable[Gate]) -> dict[Gate, Passage]:
+    """The gates that are passed, each with the waivers that do it."""
+    return {
+        **{freeze.gate: found.passed[freeze] for freeze in freezes},
+        **{gate: found.blackouts[gate] for gate in blackouts},
+    }
 
 
 def _closed(leg: Leg, found: Met, known: _Known, ring: str, tenants: Collection[str]) -> dict[str, Window]:
@@ -179,23 +218,24 @@ def _closed(leg: Leg, found: Met, known: _Known, ring: str, tenants: Collection[
     return {name: answer for name, answer in answers.items() if not answer.open}
 
 
-def _past(leg: Leg, freezes: Sequence[Freeze]) -> str | None:
+def _past(leg: Leg, gates: Sequence[Gate]) -> str | None:
     """How a hotfix comes past the first of them; None for what may not."""
-    if leg.request.kind != KIND or not freezes:
+    if leg.request.kind != KIND or not gates:
         return None
-    named = "--{} {}".format(*freezes[0].scope.split(":", 1))
+    kind, name = gates[0].name.split(":", 1)
     return (
-        f"{NEEDED} approvers may let it pass: stationmaster release waive {leg.release} {named} --until 2h "
-        "--ticket TICKET --reason WHY --key FILE"
+        f"{NEEDED} approvers may let it pass: stationmaster release waive {leg.release} --{kind} {shlex.quote(name)} "
+        "--until 2h --ticket TICKET --reason WHY --key FILE"
     )
 
 
-def _known(leg: Leg, product: Product) -> _Known:
+def _known(leg: Leg, product: Product, found: Met) -> _Known:
     directory = leg.tools.tenants.read()
     planned = next((entry for entry in leg.tools.ledger.entries(leg.release) if entry.step == "planned"), None)
     sent = datetime.fromisoformat(planned.at) if planned else leg.tools.now()
     known = {one.id: one for one in directory.tenants}
-    return _Known(known, agenda_of(leg.tools.tenants, directory, product, sent))
+    agenda = agenda_of(leg.tools.tenants, directory, product, sent)
+    return _Known(known, agenda.passing(found.blackouts))
 
 
 def arrived(leg: Leg, running: Mapping[str, Entry], tenant: str) -> bool:

@@ -316,7 +316,6 @@ def test_a_calendar_that_is_closed_while_a_wave_is_watched_lets_it_end_and_plans
 # Where the flow does not yet do what the page says.
 
 
-@pytest.mark.xfail(strict=True, reason="expand asks the environment and blackouts that name migrations, of everybody")
 def test_the_database_of_a_dedicated_tenant_is_not_changed_after_its_window_closed(world: World) -> None:
     agreed(world, OPEN, cedar=calendar(MORNING))
     in_wave(world, "broad", "flags.publish", NINE)
@@ -325,7 +324,6 @@ def test_the_database_of_a_dedicated_tenant_is_not_changed_after_its_window_clos
     assert ("expanding", "cedar") not in world.facts()
 
 
-@pytest.mark.xfail(strict=True, reason="a stopped wave is looked at when the last of its tenants opens")
 def test_whoever_is_open_does_not_wait_for_whoever_closed(world: World) -> None:
     world.commit("v2", product=PRODUCT + "gather: 0s\n")
     agreed(world, OPEN, birch=calendar(MORNING.replace("09:00", "10:00")))
