@@ -22,7 +22,7 @@ from stationmaster.domain.freeze import Environment, Freeze, closing, closing_to
 from stationmaster.domain.plan import Wave
 from stationmaster.domain.product import Product
 from stationmaster.domain.skipping import skipped_tenants
-from stationmaster.domain.tenants import SHARED, Tenant
+from stationmaster.domain.tenants import Tenant
 from stationmaster.domain.waiver import KIND, NEEDED, Gate, Passage
 from stationmaster.domain.window import Window, all_of
 from stationmaster.domain.zones import instant_of, zone
