@@ -2,7 +2,7 @@
 dialect of AWS Change Calendar, whose X-CALENDAR-TYPE says which.
 
 What cannot be said exactly as rules of ours is refused with its line and the reason; nothing is skipped, for it might
-be what closes. `docs/how-to/icalendar.md` lists what is read.
+be what closes. `docs/reference/calendar.md` lists what is read.
 """
 
 from collections import defaultdict

@@ -19,6 +19,7 @@ from stationmaster.domain.zones import zone
 _DAY = timedelta(days=1)
 _MIDNIGHT = time(0)
 _LAST = date(2199, 12, 31)
+_NEAR = timedelta(days=800)  # where the next occurrence is looked for first
 _SOON = timedelta(days=5 * 366)
 _LONGEST = timedelta(days=31)
 _COMMON, _LEAP = 2001, 2000
@@ -55,7 +56,7 @@ class Series:
         """Without what begins before a day; None when nothing is left."""
         if day <= self.first:
             return self
-        left = self.between(day, _LAST)[:1]
+        left = self.between(day, min(day + _NEAR, _LAST))[:1] or self.between(day, _LAST)[:1]
         if not left:
             return None
         count = self.rule.count
