@@ -22,7 +22,7 @@ from stationmaster.domain.freeze import Environment, Freeze, closing, closing_to
 from stationmaster.domain.plan import Wave
 from stationmaster.domain.product import Product
 from stationmaster.domain.skipping import skipped_tenants
-from stationmaster.domain.tenants import Tenant
+from stationmaster.domain.tenants import SHARED, Tenant
 from stationmaster.domain.waiver import KIND, NEEDED, Gate, Passage
 from stationmaster.domain.window import Window, all_of
 from stationmaster.domain.zones import instant_of, zone
@@ -127,7 +127,8 @@ def must_be_open(leg: Leg, product: Product, wave: Wave, tenants: Collection[str
         mine = [name for name in shut if name in there]
         ways = [freeze.gate for name in mine for freeze in closing_to(there[name], found.closed, wave.ring)]
         ways += [gate for name in mine for gate in _waivable(known.agenda.question(name), at)]
-        raise WindowClosedError(leg.release, f"wave {wave.name}", shut, _past(leg, ways))
+        soonest = wave.end if len(shut) < len(left) else None  # who is open is planned without the others then
+        raise WindowClosedError(leg.release, f"wave {wave.name}", shut, _past(leg, ways), soonest)
     passed = [freeze for name in left for freeze in closing_to(there[name], found.passed, wave.ring)]
     blackouts = [gate for name in left for gate in _passed(known.agenda.question(name), at)]
     put_on_record(leg, scope_of(ring=wave.ring), _through(found, passed, blackouts))
@@ -174,20 +175,24 @@ def must_be_unfrozen(leg: Leg, product: Product, environment: Environment) -> No
 
 def must_be_migratable(leg: Leg, product: Product, instance: str) -> None:
     """Return if no tenant of the instance has a blackout in force that names migrations, or waivers pass it; this is on
-    record then.
+    record then. An instance that one tenant has alone is changed only when that tenant may be touched.
 
     Raises:
-        WindowClosedError: one has.
+        WindowClosedError: one has, or may not.
     """
     found, at = met(leg), leg.tools.now()
     known = _known(leg, product, found)
-    mine = [one.id for one in known.tenants.values() if one.instance == instance]
-    answers = {name: known.agenda.migration(name, at) for name in mine}
-    questions = {name: known.agenda.question(name, "migration") for name in mine}
+    mine = [one for one in known.tenants.values() if one.instance == instance]
+    alone = [] if instance == SHARED else mine
+    questions = [known.agenda.question(one.id, "migration") for one in mine]
+    answers = {one.id: known.agenda.migration(one.id, at) for one in mine}
+    answers |= {one.id: all_of([touchable(one, known.agenda, found.closed, at), answers[one.id]]) for one in alone}
     if shut := {name: answer for name, answer in answers.items() if not answer.open}:
-        ways = [gate for name in shut for gate in _waivable(questions[name], at)]
+        ways = [freeze.gate for one in alone for freeze in closing_to(one, found.closed)]
+        every = [*(known.agenda.question(one.id) for one in alone), *questions]
+        ways += [gate for one in every for gate in _waivable(one, at)]
         raise WindowClosedError(leg.release, f"expand of {instance}", shut, _past(leg, ways))
-    blackouts = [gate for one in questions.values() for gate in _passed(one, at)]
+    blackouts = [gate for one in questions for gate in _passed(one, at)]
     put_on_record(leg, scope_of(env="production"), _through(found, (), blackouts))
 
 

@@ -1,5 +1,6 @@
-"""The freezes in force as one release meets them: those that close, and those that its waivers pass. Signatures are
-counted anew each time; what an entry says of them proves nothing, and a key may have been withdrawn since.
+"""What is closed as one release meets it: freezes that close, freezes that its waivers pass, and what its waivers of
+blackouts come to. Signatures are counted anew each time; what an entry says of them proves nothing, and a key may have
+been withdrawn since.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from stationmaster.domain.approvers import Approvers
 from stationmaster.domain.authors import authors_of
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.freeze import FREEZES, Freeze, in_force
-from stationmaster.domain.waiver import Asked, Passage, weigh
+from stationmaster.domain.waiver import Asked, Gate, Passage, blackouts, weigh
 
 if TYPE_CHECKING:
     from stationmaster.ledger.store import Ledger
@@ -23,27 +24,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """`closed` say in their words what waivers came to; `passed` maps each other freeze to the waivers that do it."""
+    """`closed` say in their words what waivers came to; `passed` maps each other freeze to the waivers that do it.
+    `blackouts` maps each that has waivers to what they come to, whether it is in force or not.
+    """
 
     closed: tuple[Freeze, ...]
     passed: Mapping[Freeze, Passage]
+    blackouts: Mapping[Gate, Passage]
 
 
 def met(leg: Leg) -> Met:
-    """Every freeze in force now, as the leg's release meets it."""
+    """Every freeze in force now, and every blackout that was waived, as the leg's release meets it."""
     tools, at = leg.tools, leg.tools.now()
     freezes, entries = in_force(tools.ledger.latest(FREEZES), at), tools.ledger.entries(leg.release)
-    if not freezes or not any(entry.step == "waived" for entry in entries):
-        return Met(freezes, {})
+    waived = any(entry.step == "waived" for entry in entries)
+    if not waived or not (freezes or blackouts(entries)):
+        return Met(freezes, {}, {})
     this = asked(tools.ledger, tools.source, tools.signer.people(), leg.release, entries)
     return sort(freezes, entries, this, at)
 
 
 def sort(freezes: Iterable[Freeze], entries: Sequence[Entry], this: Asked, at: datetime) -> Met:
-    """The freezes as a release meets them at an aware instant. `entries` are all of the release."""
+    """What a release meets at an aware instant. `entries` are all of the release."""
     found = {freeze: weigh(entries, freeze.gate, this, at) for freeze in freezes}
     closed = tuple(replace(one, waivers=passage.said) for one, passage in found.items() if not passage.open)
-    return Met(closed, {freeze: passage for freeze, passage in found.items() if passage.open})
+    passed = {freeze: passage for freeze, passage in found.items() if passage.open}
+    return Met(closed, passed, {gate: weigh(entries, gate, this, at) for gate in blackouts(entries)})
 
 
 def asked(ledger: "Ledger", source: GitRepository, people: Approvers, release: str, entries: Sequence[Entry]) -> Asked:
@@ -57,12 +63,17 @@ def asked(ledger: "Ledger", source: GitRepository, people: Approvers, release: s
     )  # fmt: skip
 
 
-def put_on_record(leg: Leg, where: str, passed: Iterable[Freeze], by: Met) -> None:
-    """Record that the release reaches what is frozen, and by which waivers. Before anything is touched: a process that
-    dies after it leaves no other trace of what let it through. `where` is a scope, as `ring:pilot`.
+def put_on_record(leg: Leg, where: str, through: Mapping[Gate, Passage]) -> None:
+    """Record that the release reaches what is closed, and by which waivers. Before anything is touched: a process that
+    dies after it leaves no other trace of what let it through. `where` is a scope, as `ring:pilot`. What is on record
+    there is not recorded again, also when fewer gates are left to pass.
     """
-    through = sorted(set(passed), key=lambda freeze: freeze.scope)
-    if through:
-        fact = {"gates": [by.passed[freeze].fact(freeze.gate) for freeze in through]}
-        who = sorted({given.who for freeze in through for given in by.passed[freeze].given})
+    entries = leg.tools.ledger.entries(leg.release)
+    known = [
+        fact for entry in entries if (entry.step, entry.subject) == ("passed", where) for fact in entry.fact["gates"]
+    ]
+    new = [gate for gate in sorted(through, key=lambda gate: gate.name) if through[gate].fact(gate) not in known]
+    if new:
+        fact = {"gates": [through[gate].fact(gate) for gate in new]}
+        who = sorted({given.who for gate in new for given in through[gate].given})
         leg.record("passed", fact, fact, subject=where, personal={"who": who})

@@ -4,13 +4,13 @@ It stops nobody itself, and knows no freeze. Whoever has no calendar that can be
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
-from stationmaster.domain.calendar import Named
-from stationmaster.domain.calendar_answers import HORIZON, notice_days, state
-from stationmaster.domain.calendar_slots import Nowhere, next_slot
+from stationmaster.domain.blackout import Passages, Question
+from stationmaster.domain.calendar import Action, Named
+from stationmaster.domain.calendar_answers import notice_days
 from stationmaster.domain.candidates import earliest
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import canonical, digest
@@ -20,7 +20,6 @@ from stationmaster.domain.window import Window
 from stationmaster.domain.zones import tzdata_version
 
 Calendars = tuple[Named, ...]
-_ANY_MOMENT = timedelta(seconds=1)
 _SUPPORT = "stationmaster.yaml:support.hours"
 
 
@@ -28,7 +27,8 @@ _SUPPORT = "stationmaster.yaml:support.hours"
 class Agenda:
     """`own` maps tenants to their calendars, or to the reason why they have none; `shared` are asked for everybody;
     `support` is when people are there, from start to end of a wave. `seconds` is how long a wave takes. `notices` are
-    the days of notice that tenants want beside their calendars', and `sent` when it is taken to be sent.
+    the days of notice that tenants want beside their calendars', and `sent` when it is taken to be sent. `passages` is
+    what the waivers of the release that asks come to.
     """
 
     own: Mapping[str, Calendars | str]
@@ -37,6 +37,7 @@ class Agenda:
     seconds: int = 1
     notices: Mapping[str, int] = field(default_factory=dict)
     sent: datetime | None = None
+    passages: Passages = field(default_factory=dict)
     _joined: dict[int, tuple[Calendars, Calendars]] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, tenant: str) -> Calendars | str:
@@ -58,13 +59,27 @@ class Agenda:
         if isinstance(found, str):
             return Window(open=False, reason=found)
         days, noticed = self._noticed(tenant, found)
+        asked = self._asked(tenant, found)
         if noticed is not None and at < noticed:
-            slot = _window(tenant, (*found, *self.support), noticed, self.seconds)
+            slot = asked.window(noticed)
             until = noticed if slot.open else slot.until
             return Window(
                 open=False, reason=f"{tenant} has {days} days of notice, until {instant(noticed)}", until=until
             )
-        return _window(tenant, (*found, *self.support), at, self.seconds)
+        return asked.window(at)
+
+    def passing(self, passages: Passages) -> "Agenda":
+        """The same for a release whose waivers come to that."""
+        return replace(self, passages=passages)
+
+    def question(self, tenant: str, action: Action = "deploy") -> Question | None:
+        """What `window` and `migration` ask of the tenant's calendars; None where they cannot be read."""
+        found = self.of(tenant)
+        return None if isinstance(found, str) else self._asked(tenant, found, action)
+
+    def _asked(self, tenant: str, calendars: Calendars, action: Action = "deploy") -> Question:
+        support, seconds = (self.support, self.seconds) if action == "deploy" else ((), 1)
+        return Question(tenant, calendars, support, seconds, action, self.passages)
 
     def _noticed(self, tenant: str, calendars: Calendars) -> tuple[int, datetime | None]:
         """How many days of notice the tenant has, and the instant at which they are over."""
@@ -76,7 +91,7 @@ class Agenda:
     def any_time(self, tenant: str, at: datetime) -> Window:
         """The same for what takes no time and needs no support, as going back does."""
         found = self.of(tenant)
-        return Window(open=False, reason=found) if isinstance(found, str) else _window(tenant, found, at, 1)
+        return Window(open=False, reason=found) if isinstance(found, str) else Question(tenant, found).window(at)
 
     def migration(self, tenant: str, at: datetime) -> Window:
         """Whether what the tenant shares with others may be migrated at an aware instant: it keeps its service, so only
@@ -85,7 +100,7 @@ class Agenda:
         found = self.of(tenant)
         if isinstance(found, str):
             return Window(open=False, reason=found)
-        now = state(found, at, "migration")
+        now = self._asked(tenant, found, "migration").at_once(at)
         reason = f"{tenant} is closed for migrations: {', '.join(now.rules)}"
         return (
             Window(open=True, reason="") if now.open else Window(open=False, reason=reason, until=now.next_transition)
@@ -129,21 +144,6 @@ def _support(product: Product) -> Calendars:
     return (Named(_SUPPORT, product.support.hours),) if product.support.hours else ()
 
 
-def environment_window(product: Product, environment: str, at: datetime) -> Window:
-    """Whether the environment as a whole may be touched at an aware instant, by the calendars that all share."""
-    shared = shared_calendars(product, environment)
-    return _window(environment, shared, at, 1) if shared else Window(open=True, reason=f"nothing closes {environment}")
-
-
-def _window(about: str, calendars: Calendars, at: datetime, seconds: int) -> Window:
-    slot = next_slot(calendars, timedelta(seconds=seconds), at, HORIZON)
-    now = state(calendars, at)
-    if isinstance(slot, Nowhere):
-        rules = ", ".join(slot.why or now.rules)
-        return Window(open=False, reason=f"{about} is closed: {rules}, and has no slot in {HORIZON.days} days")
-    if now.open and slot.start - at < _ANY_MOMENT:
-        return Window(open=True, reason=f"{about} is open: {', '.join(now.rules) or 'by default'}")
-    if now.open:
-        closes = f" at {instant(now.next_transition)}" if now.next_transition else ""
-        return Window(open=False, reason=f"{about} closes{closes}, too soon for a wave", until=slot.start)
-    return Window(open=False, reason=f"{about} is closed: {', '.join(now.rules)}", until=slot.start)
+def environment(product: Product, environment: str, passages: Passages) -> Question:
+    """May the environment as a whole be touched, by the calendars that all share? `passages` as those of an agenda."""
+    return Question(environment, shared_calendars(product, environment), passages=passages)

@@ -13,7 +13,7 @@ from stationmaster.domain.agenda import Agenda
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.tenants import Tenant
-from stationmaster.domain.waiver import Gate
+from stationmaster.domain.waiver import BLACKOUT, Gate
 from stationmaster.domain.window import Window, all_of
 
 Environment = Literal["production", "stage"]
@@ -94,6 +94,13 @@ def in_words(scope: str) -> str:
     """`env:production` → `production`, `ring:pilot` → `ring pilot`, `tenant:acme` → `tenant acme`."""
     kind, _, name = scope.partition(":")
     return name if kind == "env" else f"{kind} {name}"
+
+
+def closing_in_words(gate: str) -> str:
+    """What closes the gate of that name: `env:production` → `the freeze of production`, `blackout:acme.yaml#audit` →
+    `blackout acme.yaml#audit`.
+    """
+    return in_words(gate) if gate.startswith(BLACKOUT) else f"the freeze of {in_words(gate)}"
 
 
 def _of(entry: Entry) -> Freeze:

@@ -1,7 +1,7 @@
 """Whether a hotfix may pass what is closed, because two approvers said so over their signatures. It opens nothing.
 
-A waiver is one person's word: that this artifact, as this release, may pass the gate that this entry closed, until an
-instant. What is closed anew by another entry is another gate. Signatures are made by `blocks/signer.py`.
+A waiver is one person's word: that this artifact, as this release, may pass the gate that this entry or this blackout
+closed, until an instant. What is closed anew is another gate. Signatures are made by `blocks/signer.py`.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -22,13 +22,16 @@ from stationmaster.domain.entries import Entry
 NEEDED = 2  # people
 LONGEST = timedelta(hours=72)  # a weekend; whoever needs longer ends the freeze or waits, where everybody sees it
 KIND = "hotfix"  # the one kind of release that may
+BLACKOUT = "blackout:"  # how the names of gates begin that a calendar closes
 
 _Words = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What is closed: its name, as `env:production`, and the index of the entry that closed it."""
+    """What is closed, and by what: `env:production` and the index of the entry that froze it, or
+    `blackout:FILE#name` and when the blackout in force began, in seconds since the epoch, UTC.
+    """
 
     name: str
     closed_by: int
@@ -140,6 +143,16 @@ def statement(release: str, digest: str, terms: Terms) -> bytes:
 def subject(gate: str, key: str) -> str:
     """What an entry of a waiver is about: `env:production/KEYID`."""
     return f"{gate}/{key}"
+
+
+def blackouts(entries: Iterable[Entry]) -> frozenset[Gate]:
+    """The gates of blackouts that a release's entries have waivers for, whether these count or not."""
+    named = ((entry.fact.get("gate"), entry.fact.get("closed_by")) for entry in entries if entry.step == "waived")
+    return frozenset(
+        Gate(gate, since)
+        for gate, since in named
+        if isinstance(gate, str) and gate.startswith(BLACKOUT) and isinstance(since, int)
+    )
 
 
 def weigh(entries: Iterable[Entry], gate: Gate, asked: Asked, at: datetime) -> Passage:

@@ -1,0 +1,176 @@
+"""Whether calendars are open where waivers take blackouts out of the question. What remains decides: a window that does
+not exist is waived by nobody.
+
+A blackout is a gate for as long as it is in force; when the same rule closes the next time it is another gate. It
+weighs no waivers: that is `domain/waiver.py`.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from stationmaster.domain.calendar import Action, Calendar, Named, Rule
+from stationmaster.domain.calendar_answers import State, cutoff, governed, seconds_of, spans_of, state, utc
+from stationmaster.domain.calendar_rules import YEARS
+from stationmaster.domain.calendar_slots import HORIZON, Nowhere, Slot, next_slot
+from stationmaster.domain.duration import instant
+from stationmaster.domain.spans import Spans
+from stationmaster.domain.waiver import BLACKOUT, Gate, Passage
+from stationmaster.domain.wall_times import new_year
+from stationmaster.domain.window import Window
+
+Calendars = tuple[Named, ...]
+Passages = Mapping[Gate, Passage]
+_ANY_MOMENT = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Blackout:
+    """A rule of a calendar that is in force. `ref` is `FILE#name`; `since` is when it began, in seconds since the
+    epoch, UTC. Days that touch are one blackout.
+    """
+
+    ref: str
+    since: int
+    calendar: Calendar
+    rule: Rule
+
+    @property
+    def gate(self) -> Gate:
+        """What a waiver names."""
+        return Gate(f"{BLACKOUT}{self.ref}", self.since)
+
+    def left(self, until: int, at: int, end: int) -> Spans:
+        """When the rule closes during [at, end) if what is in force at `at` is passed until `until`; all of it in
+        seconds. What comes later is another blackout.
+        """
+        found = spans_of(self.calendar, self.rule, at, end)
+        first = found.pairs()[:1]
+        return found - Spans.of((at, min(until, stop)) for start, stop in first if start == at)
+
+
+def in_force(calendars: Calendars, at: datetime, action: Action = "deploy") -> tuple[Blackout, ...]:
+    """The blackouts at an aware instant, in the order of the files. Errors are those of `calendar_answers.opening`."""
+    now, counted = seconds_of(at), governed(action)
+    return tuple(
+        Blackout(named.ref(rule.name), _since(named.calendar, rule, now), named.calendar, rule)
+        for named in calendars
+        for rule in named.calendar.blackouts
+        if counted and named.calendar.counts(rule, counted) and spans_of(named.calendar, rule, now, now + 1)
+    )
+
+
+def without(calendars: Calendars, blackouts: Collection[Blackout]) -> Calendars:
+    """The calendars as they would be if those rules did not exist."""
+    out = {one.ref for one in blackouts}
+    return tuple(replace(named, calendar=_less(named, out)) for named in calendars) if out else calendars
+
+
+def _less(named: Named, out: Collection[str]) -> Calendar:
+    kept = tuple(rule for rule in named.calendar.blackouts if named.ref(rule.name) not in out)
+    return named.calendar.model_copy(update={"blackouts": kept})
+
+
+def _since(calendar: Calendar, rule: Rule, now: int) -> int:
+    """When what is in force then began. Rules are expanded by years; one that was in force at new year began before."""
+    year, back = utc(now).year, 0
+    while True:
+        first = max(YEARS.start, year - back)
+        began = int(spans_of(calendar, rule, new_year(first), now + 1).starts[-1])
+        if began > new_year(first) or first == YEARS.start:
+            return began
+        back = 2 * back + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """May something that takes `seconds` begin? Waivers, by what they come to in `passages`, may pass the blackouts of
+    `calendars`; those of `also`, as the hours of support, nobody's.
+    """
+
+    about: str
+    calendars: Calendars
+    also: Calendars = ()
+    seconds: int = 1
+    action: Action = "deploy"
+    passages: Passages = field(default_factory=dict)
+
+    def window(self, at: datetime) -> Window:
+        """The answer at an aware instant. What has begun has to end, cutoff included, before the waivers do, or before
+        what they pass ends by itself.
+        """
+        if not (self.calendars or self.also):
+            return Window(open=True, reason=f"nothing closes {self.about}")
+        left = self._left(self.passed(at))
+        slot, now = self._slot(left, at), state(left, at, self.action)
+        if isinstance(slot, Nowhere):
+            rules = self._worded(slot.why or now.rules, at)
+            return Window(open=False, reason=f"{self.about} is closed: {rules}, and has no slot in {HORIZON.days} days")
+        if now.open and slot.start - at < _ANY_MOMENT:
+            return self._open(now, slot, at)
+        until = slot.start if self._again(slot, at) is None else self._later(at)
+        if now.open:
+            closes = f" at {instant(now.next_transition)}" if now.next_transition else ""
+            return Window(open=False, reason=f"{self.about} closes{closes}, too soon for a wave", until=until)
+        return Window(open=False, reason=f"{self.about} is closed: {self._worded(now.rules, at)}", until=until)
+
+    def at_once(self, at: datetime) -> State:
+        """The same for what needs no slot: open or closed at that instant, `rules` as they are told to people."""
+        now = state(self._left(self.passed(at)), at, self.action)
+        return now if now.open else replace(now, rules=(self._worded(now.rules, at),))
+
+    def passed(self, at: datetime) -> tuple[Blackout, ...]:
+        """The blackouts in force that waivers pass."""
+        if not self.passages:
+            return ()
+        return tuple(one for one in in_force(self.calendars, at, self.action) if self._until(one) > seconds_of(at))
+
+    def waivable(self, at: datetime) -> tuple[Blackout, ...]:
+        """The blackouts in force that no waivers pass, or not for long enough; none when it would be closed without
+        them as well.
+        """
+        found = in_force(self.calendars, at, self.action)
+        slot = self._slot(self._left(found), at)
+        if isinstance(slot, Nowhere) or slot.start - at >= _ANY_MOMENT:
+            return ()
+        passed = {one.gate for one in self.passed(at)}
+        return tuple(one for one in found if one.gate not in passed or self._again(slot, at, (one,)) is not None)
+
+    def _open(self, now: State, slot: Slot, at: datetime) -> Window:
+        again = self._again(slot, at)
+        if again is not None:
+            reason = f"{self.about} is open by waiver until {instant(utc(again))}, too soon for a wave"
+            return Window(open=False, reason=reason, until=self._later(at))
+        return Window(open=True, reason=f"{self.about} is open: {', '.join(now.rules) or 'by default'}")
+
+    def _left(self, passed: Collection[Blackout]) -> Calendars:
+        return (*without(self.calendars, passed), *self.also)
+
+    def _slot(self, calendars: Calendars, at: datetime) -> Slot | Nowhere:
+        return next_slot(calendars, timedelta(seconds=self.seconds), at, HORIZON, self.action)
+
+    def _later(self, at: datetime) -> datetime | None:
+        """The next slot that needs no waiver."""
+        slot = self._slot((*self.calendars, *self.also), at)
+        return None if isinstance(slot, Nowhere) else slot.start
+
+    def _again(self, slot: Slot, at: datetime, passed: Collection[Blackout] | None = None) -> int | None:
+        """When one of those that are passed closes during the slot and its cutoff; None when none does."""
+        begin, now = seconds_of(slot.start), seconds_of(at)
+        end = begin + self.seconds + cutoff((*self.calendars, *self.also))
+        found = [
+            one.left(self._until(one), now, end).within(begin, end)
+            for one in (self.passed(at) if passed is None else passed)
+        ]
+        return min((int(spans.starts[0]) for spans in found if spans), default=None)
+
+    def _until(self, blackout: Blackout) -> int:
+        """When its waivers are too few, in seconds; 0 when they are now."""
+        passage = self.passages.get(blackout.gate)
+        return seconds_of(passage.until) if passage and passage.until else 0
+
+    def _worded(self, rules: Collection[str], at: datetime) -> str:
+        """The rules for people, and what the waivers come to for those that are not passed."""
+        known = in_force(self.calendars, at, self.action) if self.passages else ()
+        said = {one.ref: self.passages[one.gate].said for one in known if one.gate in self.passages}
+        return ", ".join(f"{rule} ({said[rule]})" if said.get(rule) else rule for rule in rules)
