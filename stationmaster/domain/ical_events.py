@@ -130,14 +130,17 @@ class Event:
 
     def _closes(self, start: When) -> datetime:
         """The end of the occurrence that begins so, as the clocks of the calendar show it."""
-        opens = shown_in(start, self.zone, "starts")
-        if self.end is None:
-            assert self.long is not None  # noqa: S101 - `of` takes one of both
-            return after(opens, self.long, self.zone, start.line)
-        closes, first = shown_in(self.end, self.zone, "ends"), shown_in(self.start, self.zone, "starts")
-        if closes <= first:
-            raise LineError(self.end.line, f"DTEND {closes.isoformat()} is not after DTSTART {first.isoformat()}")
-        return closes + (opens - first)
+        own, line = start.zone or self.zone, self.end.line if self.end else start.line
+        closes = after(start.wall, self.long, own, line) if self.long else start.wall + self._wall_length()
+        return shown_in(When(line, closes, own), self.zone, "ends")
+
+    def _wall_length(self) -> timedelta:
+        """How long it is by the clocks of its own zone, from DTSTART to DTEND."""
+        assert self.end is not None  # noqa: S101 - `of` takes DTEND or a length
+        opens, closes = self.start.wall, shown_in(self.end, self.start.zone or self.zone, "ends")
+        if closes <= opens:
+            raise LineError(self.end.line, f"DTEND {closes.isoformat()} is not after DTSTART {opens.isoformat()}")
+        return closes - opens
 
 
 def begin(component: Component, zones: Zones) -> When:

@@ -1,6 +1,6 @@
 """iCalendar files as calendars: what is read exactly, and what is refused with its line and the reason."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -327,6 +327,28 @@ applies_to: [migration]
 """
     calendar = read(Calendar, text, "c.yaml").value
     assert read(Calendar, as_yaml(calendar), "c.yaml").value == calendar
+
+
+@given(
+    st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "Asia/Tokyo"]),
+    st.sampled_from(["20260329", "20260404", "20260424", "20261025", "20261029", "20261101", "20260308", "20260615"]),
+    st.integers(0, 24 * 60),
+    st.integers(1, 600),
+    st.sampled_from(["DTEND", "minutes", "days"]),
+)
+def test_instants_in_utc_are_exact_or_refused(zone: str, day: str, minute: int, long: int, said: str) -> None:
+    begin = datetime.strptime(f"{day} +0000", "%Y%m%d %z") + timedelta(minutes=minute)
+    end = begin + (timedelta(days=long % 9 + 1) if said == "days" else timedelta(minutes=long))
+    exact = f"DTEND:{end:%Y%m%dT%H%M%SZ}"
+    ends = {"minutes": f"DURATION:PT{long}M", "days": f"DURATION:P{long % 9 + 1}D"}.get(said, exact)
+    text = whole(event(f"DTSTART:{begin:%Y%m%dT%H%M%SZ}", ends), kind="DEFAULT_CLOSED", zone=zone)
+    try:
+        found = spans(ical.read(text, "c.ics").value)
+    except DocumentError as error:
+        if "twice" in str(error):
+            return
+        raise
+    assert found == [(int(begin.timestamp()), int(end.timestamp()))]
 
 
 # What was cut off, changed by a byte or made up: our own error or a calendar, and nothing that opens.
