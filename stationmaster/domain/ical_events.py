@@ -123,6 +123,9 @@ class Event:
 
     def _once(self, start: When, within: Range) -> Iterator[Said]:
         opens, closes = shown_in(start, self.zone, "starts"), self._closes(start)
+        if closes <= opens:
+            message = f"the clocks of {self.zone} show {closes.time()} twice while it lasts, and cannot say it"
+            raise LineError(start.line, message, "import the file with --timezone UTC")
         opens = opens if within.since is None else max(opens, within.since)
         closes = closes if within.until is None else min(closes, within.until)
         if opens < closes:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stationmaster.domain import ical
@@ -336,6 +336,7 @@ applies_to: [migration]
     st.integers(1, 600),
     st.sampled_from(["DTEND", "minutes", "days"]),
 )
+@example("Europe/Berlin", "20261025", 0, 60, "DTEND")  # from 02:00 to 02:00
 def test_instants_in_utc_are_exact_or_refused(zone: str, day: str, minute: int, long: int, said: str) -> None:
     begin = datetime.strptime(f"{day} +0000", "%Y%m%d %z") + timedelta(minutes=minute)
     end = begin + (timedelta(days=long % 9 + 1) if said == "days" else timedelta(minutes=long))
