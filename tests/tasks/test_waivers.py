@@ -60,11 +60,16 @@ class Night:
         fact = {"role": None, "assurance": "signed", "digest": digest, "envelope": envelope}
         self.record(release, "approval", public_key_id(self.keys["ben"]), fact)
 
-    def waive(self, who: str, scope: str = "env:production", seconds: int = 7200, release: str = "h1") -> Entry:
-        frozen = next(e for e in reversed(self.world.ledger.entries("freeze")) if e.subject == scope)
+    def waive(
+        self, who: str, scope: str = "env:production", seconds: int = 7200, release: str = "h1",
+        closed_by: int | None = None,
+    ) -> Entry:  # fmt: skip
+        """What `closed_by` closed; the last freeze of the scope when it is not given."""
+        if closed_by is None:
+            closed_by = next(e.index for e in reversed(self.world.ledger.entries("freeze")) if e.subject == scope)
         at, digest = self.world.clock.now(), self.world.last("built", release).fact["digest"]
         terms = Terms(
-            gate=scope, closed_by=frozen.index, reason="checkout is down", ticket="SHOP-1",
+            gate=scope, closed_by=closed_by, reason="checkout is down", ticket="SHOP-1",
             until=instant(at + timedelta(seconds=seconds)), signed=instant(at),
         )  # fmt: skip
         fact = terms.fact(digest, sign_with(self.keys[who], statement(release, digest, terms)))
