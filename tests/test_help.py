@@ -13,7 +13,8 @@ HEAVY = {"prefect", "sqlalchemy", "boto3"}
 HELPS = (
     "", "release", "release start", "release status", "approve", "demo", "up", "down", "doctor", "schema", "tenants",
     "tenants show", "journeys run", "freeze", "freeze on", "release pause", "register", "receiver", "inbox list",
-    "init", "checks run", "release skip", "release waive", "plan", "calendar", "calendar check", "calendar show", "tenants lint",
+    "init", "checks run", "release skip", "release waive", "plan", "calendar",
+    "calendar check", "calendar show", "tenants lint",
 )  # fmt: skip
 _RUN = """
 import sys

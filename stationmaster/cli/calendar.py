@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from stationmaster.cli.moments import typed_duration, typed_instant
 from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer
 from stationmaster.cli.person import now
@@ -17,7 +18,7 @@ from stationmaster.domain.calendar_answers import HORIZON, state
 from stationmaster.domain.calendar_files import read_calendar
 from stationmaster.domain.calendar_slots import Slot, next_slot
 from stationmaster.domain.documents import Document
-from stationmaster.domain.duration import instant, seconds
+from stationmaster.domain.duration import instant
 from stationmaster.domain.errors import Exit, InputError
 from stationmaster.domain.zones import tzdata_version
 
@@ -26,25 +27,12 @@ app.command("stationmaster.cli.picture:show", name="show", help="Draw tenants by
 app.command("stationmaster.cli.calendar_import:import_", name="import", help="Turn an iCalendar file into YAML.")
 For = Annotated[Action, Parameter(name="--for")]
 Instants = Annotated[list[str], Parameter(negative="")]
-_FURTHEST = timedelta(days=3660)
 
 
 class UnreadableCalendarError(InputError):
     """A calendar file is missing, or cannot be read."""
 
     code = "unreadable_calendar"
-
-
-class NoInstantError(InputError):
-    """What was given is no instant with its zone."""
-
-    code = "no_instant"
-
-
-class NoDurationError(InputError):
-    """What was given is no duration that can be looked for."""
-
-    code = "no_duration"
 
 
 @app.command
@@ -68,7 +56,7 @@ def check(file: str, /, *files: str, at: Instants, action: For = "deploy", json:
         One object on standard output, or a list when --at is given several times.
     """
     calendars = _calendars((file, *files))
-    answers = [_state(calendars, asked, action) for asked in [_instant("--at", text) for text in at]]
+    answers = [_state(calendars, asked, action) for asked in [typed_instant("--at", text) for text in at]]
     if json:
         print(dumps(answers[0] if len(at) == 1 else answers, ensure_ascii=False))
     else:
@@ -108,9 +96,9 @@ def next_(
     json
         One object on standard output.
     """
-    calendars, begin = _calendars((file, *files)), _instant("--after", after)
-    length = _duration("--duration", duration)
-    found = next_slot(calendars, length, begin, _duration("--horizon", horizon), action)
+    calendars, begin = _calendars((file, *files)), typed_instant("--after", after)
+    length = typed_duration("--duration", duration)
+    found = next_slot(calendars, length, begin, typed_duration("--horizon", horizon), action)
     if isinstance(found, Slot):
         start, end = instant(found.start), instant(found.end)
         answer({"start": start, "end": end}, as_json=json, text=f"{start} to {end}")
@@ -139,7 +127,7 @@ def lint(file: str, /, *files: str, at: str | None = None, json: Flag = False) -
     """
     from stationmaster.domain import calendar_lint  # noqa: PLC0415 - check and next do without
 
-    since = _instant("--at", at) if at else now()
+    since = typed_instant("--at", at) if at else now()
     found = [one for document in _documents((file, *files)) for one in calendar_lint.lint(document, since)]
     lines = [f"{one.file}:{one.line}: {one.message}; {one.hint}" for one in found]
     told = {"findings": [asdict(one) for one in found], "days": HORIZON.days, "tzdata": tzdata_version()}
@@ -181,26 +169,3 @@ def text_of(file: str) -> str:
         ) from error
     except ValueError as error:  # bytes that are no text, or a name that no file can have
         raise UnreadableCalendarError("it is no text in UTF-8", file=file, hint="name a calendar file") from error
-
-
-def _instant(option: str, text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        missing = "has no zone" if at else "is no instant"
-        raise NoInstantError(f"{option} {text!r} {missing}", hint="write it as 2026-11-24T21:30:00Z")
-    return at
-
-
-def _duration(option: str, text: str) -> timedelta:
-    try:
-        found = timedelta(seconds=int(str(seconds(text))))
-    except (ValueError, OverflowError):
-        found = timedelta(0)
-    if not timedelta(0) < found <= _FURTHEST:
-        raise NoDurationError(
-            f"{option} {text!r} is no duration of at most {_FURTHEST.days}d", hint="write 90s, 45m, 2h or 3d"
-        )
-    return found

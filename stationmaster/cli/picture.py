@@ -1,16 +1,15 @@
 """`calendar show`: who is open when and where the planned slots are, as a picture in the terminal or a page."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from stationmaster.cli.calendar import NoDurationError, NoInstantError
+from stationmaster.cli.moments import typed_begin, typed_slot
 from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer
-from stationmaster.domain.duration import seconds
 from stationmaster.domain.errors import InputError, OutsideError
 from stationmaster.domain.zones import known_zone
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 DAYS = 14
 _LONGEST = 400
-_FIRST, _LAST = 1970, 2180  # years; calendars answer about no others
 _COLUMNS = (80, 160)  # fewer are not readable, more are not needed
 
 
@@ -76,10 +74,10 @@ def show(
 
     if tenants and (product or release):
         raise InputError("--tenants is a what-if from files; it is of no product and no release", hint="leave one out")
-    begin = _instant(from_) if from_ else None
+    begin = typed_begin(from_) if from_ else None
     if not 1 <= days <= _LONGEST:
         raise InputError(f"--days {days}: a picture shows 1 to {_LONGEST}", hint=f"--days {DAYS}")
-    shown = picturing.Shown(begin, timedelta(days=days), _zone(zone), _seconds(duration))
+    shown = picturing.Shown(begin, timedelta(days=days), _zone(zone), typed_slot(duration))
     if tenants:
         found = picturing.of_files(tenants, config, shown)
     elif release:
@@ -105,28 +103,6 @@ def _write(picture: "Picture", file: Path) -> None:
         file.write_text(html(picture), "utf-8")
     except OSError as error:
         raise UnwritablePictureError(f"it cannot be written: {error.strerror}", file=str(file)) from error
-
-
-def _instant(text: str) -> datetime:
-    """The whole second at or after what was typed."""
-    try:
-        at = (datetime.fromisoformat(text) + timedelta(microseconds=999_999)).replace(microsecond=0)
-        begin = at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        at = None
-    if at is None or at.tzinfo is None or not _FIRST <= begin.year <= _LAST:
-        raise NoInstantError(f"--from {text!r} is no instant with its zone", hint="write it as 2026-11-24T06:00:00Z")
-    return begin
-
-
-def _seconds(text: str | None) -> int | None:
-    try:
-        found = None if text is None else int(str(seconds(text)))
-    except (ValueError, OverflowError):
-        found = 0
-    if found == 0:
-        raise NoDurationError(f"--duration {text!r} is none that a wave can take", hint="--duration 45m")
-    return found
 
 
 def _zone(name: str) -> str:

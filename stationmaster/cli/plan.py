@@ -1,15 +1,14 @@
 """`plan`: what would be planned, from files alone. No server, no ledger, no release."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from stationmaster.cli.moments import typed_begin, typed_slot
 from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer, table
-from stationmaster.cli.person import now
-from stationmaster.domain.duration import seconds
 from stationmaster.domain.errors import Exit, InputError, OutsideError
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 DAYS = 90
 _LONGEST = 3660
-_FIRST, _LAST = 1970, 2180  # years; calendars answer about no others
 _MOST = 6  # tenants of a wave that are named in a line
 
 
@@ -63,10 +61,10 @@ def plan(
         raise InputError(f"--ics needs a file, and {ics} is an option", hint="--ics plan.ics, or --ics -")
     if ics == "-" and json:
         raise InputError("--ics - and --json both want standard output", hint="name a file: --ics plan.ics")
-    begin = _begin(from_)
+    begin = typed_begin(from_)
     if not 1 <= days <= _LONGEST:
         raise InputError(f"--days {days}: a plan takes 1 to {_LONGEST}", hint=f"--days {DAYS}")
-    made = planned(tenants, config, begin, begin + timedelta(days=days), _seconds(duration))
+    made = planned(tenants, config, begin, begin + timedelta(days=days), typed_slot(duration))
     if ics is not None:
         _export(made, begin, ics)
     if ics != "-":
@@ -86,28 +84,6 @@ def _export(made: "Slotted", at: datetime, target: str) -> None:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise UnwritablePlanError(f"the plan cannot be written: {why}", file=target, hint="name another file") from None
-
-
-def _begin(text: str | None) -> datetime:
-    """The whole second at or after what was typed."""
-    try:
-        at = now() if text is None else datetime.fromisoformat(text)
-        begin = (at + timedelta(microseconds=999_999)).replace(microsecond=0).astimezone(UTC)
-    except (ValueError, OverflowError):
-        at = None
-    if at is None or at.tzinfo is None or not _FIRST <= begin.year <= _LAST:
-        raise InputError(f"--from {text!r} is no instant with its zone", hint="write it as 2026-11-24T06:00:00Z")
-    return begin
-
-
-def _seconds(text: str | None) -> int | None:
-    try:
-        found = None if text is None else int(str(seconds(text)))
-    except ValueError as error:
-        raise InputError(f"--duration: {error}", hint="--duration 45m") from None
-    if found == 0:
-        raise InputError("--duration: a wave takes more than no time", hint="--duration 45m")
-    return found
 
 
 def _shown(made: "Slotted") -> str:
