@@ -368,13 +368,15 @@ def waive(
     env: str | None = None,
     ring: str | None = None,
     tenant: str | None = None,
+    blackout: str | None = None,
     product: str | None = None,
     json: Flag = False,
 ) -> int:
-    """Sign, with your key, that a hotfix may pass the freeze of production, or of what is named.
+    """Sign, with your key, that a hotfix may pass the freeze of production, or of what is named, or a blackout.
 
-    Two people who may approve it are needed; neither may have started it or written any of it. What is frozen anew is
-    waived anew. A tenant's own window is passed by nobody. Exit code 1: it was recorded and does not count.
+    Two people who may approve it are needed; neither may have started it or written any of it. What is frozen anew, or
+    blacked out the next time, is waived anew. Where no window is open nobody passes. A wave has to end before the
+    waivers of a blackout do. Exit code 1: it was recorded and does not count.
 
     Parameters
     ----------
@@ -394,16 +396,19 @@ def waive(
         A ring of the tenant directory.
     tenant
         A tenant of the tenant directory.
+    blackout
+        A blackout of a calendar that the release meets, as answers print it: FILE#name.
     product
         The product, when several are known here.
     json
         One object on standard output.
     """
-    from stationmaster.cli import freezing, waiving  # noqa: PLC0415 - alone needs keys and git
+    from stationmaster.cli import waiving  # noqa: PLC0415 - alone needs keys and git
 
     home = product or only_product()
     with open_ledger(home) as ledger:
-        scope = freezing.scope(ledger, home, {"env": env, "ring": ring, "tenant": tenant})
+        named = {"env": env, "ring": ring, "tenant": tenant, "blackout": blackout}
+        scope = waiving.scope(ledger, home, named)
         found = waiving.waive(ledger, home, waiving.Wanted(release, scope, reason, ticket, until, key))
     answer(found.record(release), as_json=json, text=found.said(release))
     return Exit.YES if found.counts else Exit.NO
@@ -417,6 +422,7 @@ def unwaive(
     env: str | None = None,
     ring: str | None = None,
     tenant: str | None = None,
+    blackout: str | None = None,
     product: str | None = None,
     json: Flag = False,
 ) -> None:
@@ -436,17 +442,20 @@ def unwaive(
         A ring of the tenant directory.
     tenant
         A tenant of the tenant directory.
+    blackout
+        A blackout of a calendar that the release meets, as answers print it: FILE#name.
     product
         The product, when several are known here.
     json
         One object on standard output.
     """
-    from stationmaster.cli import freezing, waiving  # noqa: PLC0415 - alone needs keys and git
+    from stationmaster.cli import waiving  # noqa: PLC0415 - alone needs keys and git
 
     home = product or only_product()
     with open_ledger(home) as ledger:
-        scope = freezing.scope(ledger, home, {"env": env, "ring": ring, "tenant": tenant})
-        revoked = waiving.unwaive(ledger, release, scope, reason)
+        named = {"env": env, "ring": ring, "tenant": tenant, "blackout": blackout}
+        scope = waiving.scope(ledger, home, named)
+        revoked = waiving.unwaive(ledger, home, release, scope, reason)
     text = f"{revoked} {'waiver' if revoked == 1 else 'waivers'} of {release} for {in_words(scope)} revoked"
     answer({"release": release, "scope": scope, "revoked": revoked}, as_json=json, text=text)
 

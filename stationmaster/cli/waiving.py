@@ -1,9 +1,9 @@
-"""What `release waive` and `release unwaive` do: one approver's signed word that a hotfix may pass a freeze, and taking
-such words back. An attempt is recorded whether it counts or not. No server is asked.
+"""What `release waive` and `release unwaive` do: one approver's signed word that a hotfix may pass a freeze or a
+blackout, and taking such words back. An attempt is recorded whether it counts or not. No server is asked.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,16 +11,29 @@ from typing import TYPE_CHECKING, Any
 
 from stationmaster.blocks.signer import load_person_key, public_key_id, sign_with
 from stationmaster.blocks.waivers import asked
-from stationmaster.cli import lookup
+from stationmaster.cli import freezing, lookup
+from stationmaster.cli.blackouts import Met, met
 from stationmaster.cli.person import now, whoami
 from stationmaster.cli.steering import NoHotfixError
 from stationmaster.cli.tools import recall
 from stationmaster.domain.duration import end_of, instant
 from stationmaster.domain.entries import Draft, Entry
 from stationmaster.domain.errors import InputError, RefusedError
-from stationmaster.domain.freeze import FREEZES, Freeze, in_force, in_words
+from stationmaster.domain.freeze import FREEZES, closing_in_words, in_force, in_words
 from stationmaster.domain.stages import CLOSED
-from stationmaster.domain.waiver import KIND, LONGEST, NEEDED, Asked, Passage, Terms, statement, subject, weigh
+from stationmaster.domain.waiver import (
+    BLACKOUT,
+    KIND,
+    LONGEST,
+    NEEDED,
+    Asked,
+    Gate,
+    Passage,
+    Terms,
+    statement,
+    subject,
+    weigh,
+)
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -29,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class NothingToWaiveError(RefusedError):
-    """What is named is not frozen, or the release has no artifact yet or is over."""
+    """What is named is not frozen or blacked out, or the release has no artifact yet or is over."""
 
     code = "nothing_to_waive"
 
@@ -70,7 +83,7 @@ class Waived:
 
     def said(self, release: str) -> str:
         """For a person."""
-        about = f"the freeze of {in_words(self.terms.gate)}"
+        about = closing_in_words(self.terms.gate)
         if self.passage.open:
             lines = [f"{release} passes {about} {self.passage.said}"]
             lines += [f"refused: {why}" for why in self.passage.refused]
@@ -78,20 +91,33 @@ class Waived:
         return f"{release} does not pass {about}: {self.passage.said}"
 
 
+def scope(ledger: "Ledger", product: str, named: Mapping[str, str | None]) -> str:
+    """The name of the gate that one of env, ring, tenant and blackout names; production's when none does.
+
+    Raises:
+        InputError: several are named.
+        UnknownScopeError: there is no such environment, ring or tenant. Blackouts are looked for later.
+    """
+    if sum(name is not None for name in named.values()) > 1 or named["blackout"] is None:
+        return freezing.scope(ledger, product, named)
+    return f"{BLACKOUT}{named['blackout']}"
+
+
 def waive(ledger: "Ledger", product: str, wanted: Wanted) -> Waived:
     """Sign and record one person's waiver; the same again is the same.
 
     Raises:
-        UnknownReleaseError, NoHotfixError, NothingToWaiveError, WaiverEndError, KeyFileError: nothing is recorded.
+        UnknownReleaseError, NoHotfixError, NothingToWaiveError, UnknownBlackoutError, WaiverEndError, KeyFileError:
+            nothing is recorded.
     """
     _must_say(wanted.reason, "reason", '--reason "what is down, and what the hotfix mends"')
     _must_say(wanted.ticket, "ticket", "--ticket NAME, where others find what it is about")
     digest = _digest(ledger, wanted.release)
-    freeze, at = _freeze(ledger, wanted.scope), now()
+    gate, at = _gate(ledger, product, wanted), now()
     until = _end(wanted.until, at)
     private = load_person_key(wanted.key, os.environ.get("STATIONMASTER_KEY_PASSPHRASE"))
     terms = Terms(
-        gate=freeze.gate.name, closed_by=freeze.gate.closed_by, reason=wanted.reason, ticket=wanted.ticket,
+        gate=gate.name, closed_by=gate.closed_by, reason=wanted.reason, ticket=wanted.ticket,
         until=until, signed=instant(at),
     )  # fmt: skip
     mine = _given(ledger, wanted.release, terms, digest, private) or _sign(
@@ -99,18 +125,20 @@ def waive(ledger: "Ledger", product: str, wanted: Wanted) -> Waived:
     )
     entries = ledger.entries(wanted.release)
     this = asked(ledger, recall("source", product), recall("signer", product).people(), wanted.release, entries)
-    return Waived(terms, _counts(mine, freeze, this), weigh(entries, freeze.gate, this, now()))
+    return Waived(terms, _counts(mine, gate, this), weigh(entries, gate, this, now()))
 
 
-def unwaive(ledger: "Ledger", release: str, scope: str, reason: str) -> int:
+def unwaive(ledger: "Ledger", product: str, release: str, scope: str, reason: str) -> int:
     """Take back every waiver of the release for a scope, whoever gave it; how many there were. Closing needs nobody's
     signature.
 
     Raises:
-        UnknownReleaseError: nothing is recorded.
+        UnknownReleaseError, UnknownBlackoutError: nothing is recorded.
     """
     _must_say(reason, "reason", '--reason "what others must know"')
     lookup.find(ledger, release)
+    if scope.startswith(BLACKOUT) and not any(entry.fact.get("gate") == scope for entry in ledger.entries(release)):
+        met(ledger, product, release).must_know(scope.removeprefix(BLACKOUT))
     standing = [
         entry.subject
         for entry in _last(ledger.entries(release)).values()
@@ -131,8 +159,8 @@ def _digest(ledger: "Ledger", release: str) -> str:
     found = lookup.find(ledger, release)
     if found.kind != KIND:
         raise NoHotfixError(
-            f"{release} is no hotfix, and only a hotfix may pass a freeze",
-            hint="it waits until the freeze is over; `stationmaster freeze status` shows until when",
+            f"{release} is no hotfix, and only a hotfix may pass a freeze or a blackout",
+            hint="it waits until that is over; `stationmaster freeze status` and `release why` show until when",
         )
     if found.stage in CLOSED or found.digest is None:
         why = "has no artifact yet" if found.digest is None else f"is {found.stage.replace('_', ' ')}"
@@ -140,15 +168,25 @@ def _digest(ledger: "Ledger", release: str) -> str:
     return found.digest
 
 
-def _freeze(ledger: "Ledger", scope: str) -> Freeze:
-    """The freeze in force of exactly that scope: what is not closed cannot be waived in advance."""
+def _gate(ledger: "Ledger", product: str, wanted: Wanted) -> Gate:
+    """What is closed now by exactly that name: what is not closed cannot be waived in advance."""
+    if wanted.scope.startswith(BLACKOUT):
+        return _blackout(met(ledger, product, wanted.release), wanted.scope.removeprefix(BLACKOUT))
     freezes = {freeze.scope: freeze for freeze in in_force(ledger.latest(FREEZES), now())}
-    if scope not in freezes:
+    if wanted.scope not in freezes:
         ways = ", ".join("--{} {}".format(*one.split(":", 1)) for one in freezes)
         raise NothingToWaiveError(
-            f"{in_words(scope)} is not frozen", hint=f"frozen is {ways}" if ways else "nothing is frozen"
+            f"{in_words(wanted.scope)} is not frozen", hint=f"frozen is {ways}" if ways else "nothing is frozen"
         )
-    return freezes[scope]
+    return freezes[wanted.scope].gate
+
+
+def _blackout(known: Met, ref: str) -> Gate:
+    gates = known.in_force()
+    if ref in gates:
+        return gates[ref]
+    known.must_know(ref)
+    raise NothingToWaiveError(f"blackout {ref} is not in force", hint=known.said())
 
 
 def _end(until: str, at: datetime) -> str:
@@ -180,5 +218,5 @@ def _sign(ledger: "Ledger", release: str, terms: Terms, digest: str, private: "E
     return ledger.append(draft, now())
 
 
-def _counts(mine: Entry, freeze: Freeze, this: Asked) -> bool:
-    return bool(weigh([mine], freeze.gate, this, now()).given)
+def _counts(mine: Entry, gate: Gate, this: Asked) -> bool:
+    return bool(weigh([mine], gate, this, now()).given)

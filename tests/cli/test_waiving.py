@@ -8,7 +8,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from stationmaster.domain.duration import instant
+from stationmaster.domain.tenants import Directory
 from tests.cli.conftest import DIGEST, Answered, Desk
+from tests.plans import plan
+from tests.shop import OPEN, PRODUCT, TENANTS, product
 
 WORDS = ("--reason", "checkout is down", "--ticket", "SHOP-1")
 
@@ -175,3 +178,96 @@ def test_those_of_one_scope_are_taken_back_by_anybody(night: Desk) -> None:
         "release", "unwaive", "h1", "--ring", "broad", "--reason", "x"
     ).out  # fmt: skip
     night.run("release", "unwaive", "h11", "--reason", "x", "--json").refused(2, "unknown_release", "'h1'?")
+
+
+AUDIT = "{name: the audit, from: 2020-01-01T00:00, to: 2190-01-01T00:00}"
+ERP = "{name: erp, from: 2020-01-01T00:00, to: 2190-01-01T00:00, applies_to: [migration]}"
+LATER = "{name: later, from: 2190-01-01T00:00, to: 2191-01-01T00:00}"
+REF, SINCE = "tenants.yaml:acme#the audit", 1_577_836_800
+
+
+@pytest.fixture
+def audit(night: Desk) -> Desk:
+    """Nothing is frozen; Acme is in a blackout, and Cedar in one of migrations, each with another that is to come."""
+    night.run("freeze", "off", "--reason", "over")
+    blacked_out(night, acme=f"{AUDIT}, {LATER}", cedar=f"{ERP}, {LATER}")
+    return night
+
+
+def blacked_out(desk: Desk, **own: str) -> None:
+    rows = [
+        line.replace(OPEN, f"calendar: {{timezone: UTC, default: open, blackouts: [{own[name]}]}}")
+        if (name := line.split("id: ")[-1].split(",")[0]) in own
+        else line
+        for line in TENANTS.splitlines()
+    ]
+    (desk.root / "tenants.yaml").write_text("\n".join(rows))
+
+
+def test_a_blackout_is_waived_by_the_name_that_answers_give_it(audit: Desk) -> None:
+    first = waive(audit, "rosa", "--blackout", REF, "--json")
+    assert (first.code, first.json["scope"], first.json["missing"]) == (0, f"blackout:{REF}", 1)
+    fact = audit.ledger.entries("h1")[-1].fact
+    assert (fact["gate"], fact["closed_by"]) == (f"blackout:{REF}", SINCE)
+    assert waive(audit, "ben", "--blackout", REF).out.startswith(f"h1 does not pass blackout {REF}: 1 of 2 waivers")
+    second = waive(audit, "eve", "--blackout", REF)
+    assert second.out.startswith(f"h1 passes blackout {REF} by waiver of Rosa and Eve (SHOP-1), until ")
+    assert waive(audit, "rosa", "--blackout", "tenants.yaml:cedar#erp", "--json").json["given"] == ["rosa"]
+
+
+def test_a_blackout_that_is_not_there_or_not_now(audit: Desk) -> None:
+    now = f"in force is --blackout '{REF}', --blackout 'tenants.yaml:cedar#erp'"
+    waive(audit, "rosa", "--blackout", "tenants.yaml:acme#the adit", "--json").refused(
+        2, "unknown_blackout", f"did you mean '{REF}'?; {now}"
+    )
+    waive(audit, "rosa", "--blackout", "tenants.yaml:acme#later", "--json").refused(1, "nothing_to_waive", now)
+    blacked_out(audit, acme=LATER)
+    waive(audit, "rosa", "--blackout", REF, "--json").refused(2, "unknown_blackout", "no blackout is in force")
+    (audit.root / "tenants.yaml").write_text(TENANTS.replace(OPEN, "calendar: away.yaml"))
+    waive(audit, "rosa", "--blackout", REF, "--json").refused(2, "unknown_blackout", "away.yaml cannot be read")
+    waive(audit, "rosa", "--blackout", REF, "--tenant", "acme", "--json").refused(
+        2, "input", "name one of --tenant and --blackout"
+    )
+    assert recorded(audit) == []
+
+
+def test_a_plan_says_whose_blackouts_may_be_meant(audit: Desk) -> None:
+    birch = Directory.model_validate({"tenants": [{"id": "birch", "name": "Birch", "ring": "broad"}]})
+    audit.write("tested", {"checks": []}, "", "h1")
+    audit.write("staged", {"revision": "", "pairs": []}, "", "h1")
+    audit.write("planned", plan(product(), birch, {}, DIGEST).fact(), "", "h1")
+    waive(audit, "rosa", "--blackout", "tenants.yaml:cedar#erp", "--json").refused(2, "unknown_blackout", REF)
+    assert waive(audit, "rosa", "--blackout", REF).code == 0
+
+
+def test_the_calendars_of_product_and_environments_are_meant_too(night: Desk) -> None:
+    shared = f"calendars: {{stage: {{timezone: UTC, default: open, blackouts: [{AUDIT}]}}}}\n"
+    commit = night.repository.commit("Close stage", {"stationmaster.yaml": PRODUCT + shared})
+    asked = {"product": "shop", "ref": "hotfix/1.0.0", "kind": "hotfix"}
+    night.write("confirmed", {**asked, "assurance": "command line"}, "", "h2", who="ana")
+    night.write("started", asked, "", "h2", starter="ana")
+    fact = {"version": "2.0.1", "commit": commit, "previous": [night.commits["v1.0.0"]], "changes": []}
+    night.write("cut", fact, "", "h2")
+    night.write("built", {"digest": DIGEST, "size": 5, "seconds": 1.0, "log": DIGEST}, "", "h2")
+    ref = "stationmaster.yaml:calendars.stage#the audit"
+    assert waive(night, "rosa", "--blackout", ref, "--json", release="h2").json["scope"] == f"blackout:{ref}"
+
+
+def test_waivers_of_a_blackout_are_taken_back_whatever_became_of_its_calendar(audit: Desk) -> None:
+    for who in ("rosa", "eve"):
+        waive(audit, who, "--blackout", REF)
+    said = ("release", "unwaive", "h1", "--reason", "it can wait", "--json", "--blackout")
+    audit.run(*said, "tenants.yaml:acme#the adit").refused(2, "unknown_blackout", f"did you mean '{REF}'?")
+    assert audit.run(*said, "tenants.yaml:acme#later").json["revoked"] == 0
+    (audit.root / "tenants.yaml").write_text("nonsense: [")
+    for revoked in (2, 0):
+        assert audit.run(*said, REF).json == {"release": "h1", "scope": f"blackout:{REF}", "revoked": revoked}
+    assert recorded(audit) == ["waived", "waived", "unwaived", "unwaived"]
+    blacked_out(audit, acme=AUDIT)
+    assert waive(audit, "ana", "--blackout", REF, "--json").json["refused"][:2] == [
+        "Rosa's was revoked", "Eve's was revoked",
+    ]  # fmt: skip
+    audit.write("started", {"product": "shop", "ref": "hotfix/2", "kind": "hotfix"}, "", "early", starter="ana")
+    audit.run("release", "unwaive", "early", "--reason", "x", "--blackout", REF, "--json").refused(
+        2, "unknown_blackout"
+    )

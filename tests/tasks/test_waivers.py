@@ -244,7 +244,9 @@ def test_what_is_revoked_between_two_waves_closes_the_second(night: Night) -> No
     assert night.run() == "WaitingForWindow"
     for who in ("ben", "rosa"):
         night.typed(who)
-    night.world.power.trap = once("metrics.read", lambda _: unwaive(night.world.ledger, "h1", "env:production", "no"))
+    night.world.power.trap = once(
+        "metrics.read", lambda _: unwaive(night.world.ledger, "shop", "h1", "env:production", "no")
+    )
     assert night.run() == "WaitingForWindow"
     assert "0 of 2 waivers; Ben's was revoked; Rosa's was revoked" in night.said()
     assert night.world.production() == {"acme": "1.1", "birch": "1", "cedar": "1"}
