@@ -126,7 +126,7 @@ def must_be_open(leg: Leg, product: Product, wave: Wave, tenants: Collection[str
     if shut := _closed(leg, found, known, wave.ring, left):
         mine = [name for name in shut if name in there]
         ways = [freeze.gate for name in mine for freeze in closing_to(there[name], found.closed, wave.ring)]
-        ways += [gate for name in mine for gate in _waivable(known.agenda.question(name), at)]
+        ways += [gate for name in mine for gate in _waivable(leg, known.agenda.question(name), at)]
         soonest = wave.end if len(shut) < len(left) else None  # who is open is planned without the others then
         raise WindowClosedError(leg.release, f"wave {wave.name}", shut, _past(leg, ways), soonest)
     passed = [freeze for name in left for freeze in closing_to(there[name], found.passed, wave.ring)]
@@ -168,7 +168,7 @@ def must_be_unfrozen(leg: Leg, product: Product, environment: Environment) -> No
     calendars = calendars_of(product, environment, found.blackouts)
     answer = calendars.window(at)
     if not answer.open:
-        raise EnvironmentClosedError(leg.release, answer, _past(leg, _waivable(calendars, at)))
+        raise EnvironmentClosedError(leg.release, answer, _past(leg, _waivable(leg, calendars, at)))
     passed = closing(found.passed, env=environment)
     put_on_record(leg, scope_of(env=environment), _through(found, passed, _passed(calendars, at)))
 
@@ -190,15 +190,15 @@ def must_be_migratable(leg: Leg, product: Product, instance: str) -> None:
     if shut := {name: answer for name, answer in answers.items() if not answer.open}:
         ways = [freeze.gate for one in alone for freeze in closing_to(one, found.closed)]
         every = [*(known.agenda.question(one.id) for one in alone), *questions]
-        ways += [gate for one in every for gate in _waivable(one, at)]
+        ways += [gate for one in every for gate in _waivable(leg, one, at)]
         raise WindowClosedError(leg.release, f"expand of {instance}", shut, _past(leg, ways))
     blackouts = [gate for one in questions for gate in _passed(one, at)]
     put_on_record(leg, scope_of(env="production"), _through(found, (), blackouts))
 
 
-def _waivable(question: Question | None, at: datetime) -> list[Gate]:
-    """What two approvers might let pass."""
-    return [one.gate for one in question.waivable(at)] if question else []
+def _waivable(leg: Leg, question: Question | None, at: datetime) -> list[Gate]:
+    """What two approvers might let it pass."""
+    return [one.gate for one in question.waivable(at)] if question and leg.request.kind == KIND else []
 
 
 def _passed(question: Question | None, at: datetime) -> list[Gate]:
