@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import FREEZE, Draft, Entry
-from stationmaster.domain.freeze import FREEZES, Environment, closing, in_force, in_words, scope_of
+from stationmaster.domain.freeze import FREEZES, Environment, closing, closing_in_words, in_force, in_words, scope_of
 from tests.entries import AT, add
 
 
@@ -98,3 +98,15 @@ def test_the_last_word_about_a_scope_counts_and_no_other(told: list[tuple[str, s
         if words and words[-1][0] == "frozen" and (words[-1][2] is None or now < words[-1][2]):
             expected.add(scope)
     assert {freeze.scope for freeze in in_force(last(*told), AT + timedelta(hours=now))} == expected
+
+
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        ("env:production", "the freeze of production"),
+        ("tenant:acme", "the freeze of tenant acme"),
+        ("blackout:eu/acme.yaml#month end: all", "blackout eu/acme.yaml#month end: all"),
+    ],
+)
+def test_what_closes_is_told_by_the_name_of_its_gate(gate: str, said: str) -> None:
+    assert closing_in_words(gate) == said
