@@ -1,6 +1,7 @@
 """`calendar …`: questions to calendar files. Nothing but the files is read: no server, no repository, no ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from json import dumps
@@ -14,8 +15,9 @@ from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer
 from stationmaster.cli.person import now
 from stationmaster.domain.calendar import Action, Calendar, Named
-from stationmaster.domain.calendar_answers import HORIZON, state
+from stationmaster.domain.calendar_answers import LOOKAHEAD, state
 from stationmaster.domain.calendar_files import read_calendar
+from stationmaster.domain.calendar_rules import UnknownDaysError
 from stationmaster.domain.calendar_slots import Slot, next_slot
 from stationmaster.domain.documents import Document
 from stationmaster.domain.duration import instant
@@ -55,8 +57,10 @@ def check(file: str, /, *files: str, at: Instants, action: For = "deploy", json:
     json
         One object on standard output, or a list when --at is given several times.
     """
-    calendars = _calendars((file, *files))
-    answers = [_state(calendars, asked, action) for asked in [typed_instant("--at", text) for text in at]]
+    documents = _documents((file, *files))
+    instants = [typed_instant("--at", text) for text in at]
+    with _placed(documents):
+        answers = [_state(_named(documents), asked, action) for asked in instants]
     if json:
         print(dumps(answers[0] if len(at) == 1 else answers, ensure_ascii=False))
     else:
@@ -96,9 +100,10 @@ def next_(
     json
         One object on standard output.
     """
-    calendars, begin = _calendars((file, *files)), typed_instant("--after", after)
-    length = typed_duration("--duration", duration)
-    found = next_slot(calendars, length, begin, typed_duration("--horizon", horizon), action)
+    documents, begin = _documents((file, *files)), typed_instant("--after", after)
+    length, within = typed_duration("--duration", duration), typed_duration("--horizon", horizon)
+    with _placed(documents):
+        found = next_slot(_named(documents), length, begin, within, action)
     if isinstance(found, Slot):
         start, end = instant(found.start), instant(found.end)
         answer({"start": start, "end": end}, as_json=json, text=f"{start} to {end}")
@@ -130,7 +135,7 @@ def lint(file: str, /, *files: str, at: str | None = None, json: Flag = False) -
     since = typed_instant("--at", at) if at else now()
     found = [one for document in _documents((file, *files)) for one in calendar_lint.lint(document, since)]
     lines = [f"{one.file}:{one.line}: {one.message}; {one.hint}" for one in found]
-    told = {"findings": [asdict(one) for one in found], "days": HORIZON.days, "tzdata": tzdata_version()}
+    told = {"findings": [asdict(one) for one in found], "days": LOOKAHEAD.days, "tzdata": tzdata_version()}
     answer(told, as_json=json, text="\n".join(lines or ["nothing is suspicious"]))
     return Exit.NO if found else Exit.YES
 
@@ -147,12 +152,26 @@ def _state(calendars: Sequence[Named], at: datetime, action: Action) -> dict[str
 
 def _told(one: dict[str, Any]) -> str:
     by = f" by {', '.join(one['rules'])}" if one["rules"] else ""
-    until = f"until {one['next_transition']}" if one["next_transition"] else f"for {HORIZON.days} days and more"
+    until = f"until {one['next_transition']}" if one["next_transition"] else f"for {LOOKAHEAD.days} days and more"
     return f"{one['at']}  {one['state']}{by}, {until}"
 
 
-def _calendars(files: Sequence[str]) -> list[Named]:
-    return [Named(document.file, document.value) for document in _documents(files)]
+def _named(documents: Sequence[Document[Calendar]]) -> list[Named]:
+    return [Named(document.file, document.value) for document in documents]
+
+
+@contextmanager
+def _placed(documents: Sequence[Document[Calendar]]) -> Iterator[None]:
+    """Give what is not known its place in the files."""
+    try:
+        yield
+    except UnknownDaysError as error:
+        for document in documents:
+            for place, rule in document.value.placed():
+                if (document.file, rule.name) == (error.calendar, error.rule):
+                    error.file, error.line = document.file, document.line(*place)
+        error.message = f"rule {error.rule!r}: {error.why}"
+        raise
 
 
 def _documents(files: Sequence[str]) -> list[Document[Calendar]]:

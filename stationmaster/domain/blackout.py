@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from stationmaster.domain.calendar import Action, Calendar, Named, Rule
-from stationmaster.domain.calendar_answers import State, cutoff, governed, seconds_of, spans_of, state, utc
-from stationmaster.domain.calendar_rules import YEARS
+from stationmaster.domain.calendar_answers import State, cutoff, governed, is_in_force, seconds_of, spans_of, state, utc
+from stationmaster.domain.calendar_rules import YEARS, UnknownDaysError
 from stationmaster.domain.calendar_slots import HORIZON, Nowhere, Slot, next_slot
 from stationmaster.domain.duration import instant
 from stationmaster.domain.spans import Spans
@@ -56,7 +56,7 @@ def in_force(calendars: Calendars, at: datetime, action: Action = "deploy") -> t
         Blackout(named.ref(rule.name), _since(named.calendar, rule, now), named.calendar, rule)
         for named in calendars
         for rule in named.calendar.blackouts
-        if counted and named.calendar.counts(rule, counted) and spans_of(named.calendar, rule, now, now + 1)
+        if counted and named.calendar.counts(rule, counted) and is_in_force(named, rule, now)
     )
 
 
@@ -97,10 +97,16 @@ class Question:
 
     def window(self, at: datetime) -> Window:
         """The answer at an aware instant. What has begun has to end, cutoff included, before the waivers do, or before
-        what they pass ends by itself.
+        what they pass ends by itself. Where the days of a rule are not known it is closed, for that reason.
         """
         if not (self.calendars or self.also):
             return Window(open=True, reason=f"nothing closes {self.about}")
+        try:
+            return self._window(at)
+        except UnknownDaysError as error:
+            return Window(open=False, reason=f"{self.about} is closed: {error.message}")
+
+    def _window(self, at: datetime) -> Window:
         left = self._left(self.passed(at))
         slot, now = self._slot(left, at), state(left, at, self.action)
         if isinstance(slot, Nowhere):
@@ -116,25 +122,37 @@ class Question:
 
     def at_once(self, at: datetime) -> State:
         """The same for what needs no slot: open or closed at that instant, `rules` as they are told to people."""
-        now = state(self._left(self.passed(at)), at, self.action)
+        try:
+            now = state(self._left(self.passed(at)), at, self.action)
+        except UnknownDaysError as error:
+            return State(open=False, rules=(error.message,), next_transition=None)
         return now if now.open else replace(now, rules=(self._worded(now.rules, at),))
 
     def passed(self, at: datetime) -> tuple[Blackout, ...]:
-        """The blackouts in force that waivers pass."""
+        """The blackouts in force that waivers pass; none where it is not known which are."""
         if not self.passages:
             return ()
-        return tuple(one for one in in_force(self.calendars, at, self.action) if self._until(one) > seconds_of(at))
+        return tuple(one for one in self._in_force(at) if self._until(one) > seconds_of(at))
 
     def waivable(self, at: datetime) -> tuple[Blackout, ...]:
         """The blackouts in force that no waivers pass, or not for long enough; none when it would be closed without
-        them as well.
+        them as well, or it is not known which are.
         """
-        found = in_force(self.calendars, at, self.action)
-        slot = self._slot(self._left(found), at)
+        found = self._in_force(at)
+        try:
+            slot = self._slot(self._left(found), at)
+        except UnknownDaysError:
+            return ()
         if isinstance(slot, Nowhere) or slot.start - at >= _ANY_MOMENT:
             return ()
         passed = {one.gate for one in self.passed(at)}
         return tuple(one for one in found if one.gate not in passed or self._again(slot, at, (one,)) is not None)
+
+    def _in_force(self, at: datetime) -> tuple[Blackout, ...]:
+        try:
+            return in_force(self.calendars, at, self.action)
+        except UnknownDaysError:
+            return ()
 
     def _open(self, now: State, slot: Slot, at: datetime) -> Window:
         again = self._again(slot, at)
@@ -171,6 +189,6 @@ class Question:
 
     def _worded(self, rules: Collection[str], at: datetime) -> str:
         """The rules for people, and what the waivers come to for those that are not passed."""
-        known = in_force(self.calendars, at, self.action) if self.passages else ()
+        known = self._in_force(at) if self.passages else ()
         said = {one.ref: self.passages[one.gate].said for one in known if one.gate in self.passages}
         return ", ".join(f"{rule} ({said[rule]})" if said.get(rule) else rule for rule in rules)

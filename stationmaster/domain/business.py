@@ -95,6 +95,22 @@ def business_days(rule: BusinessDays, first: date, last: date) -> list[tuple[dat
     return [(begin, end) for begin, end in found if begin <= last and end >= first]
 
 
+def business_days_of_month(rule: BusinessDays, day: date) -> list[tuple[date, date]]:
+    """What is blacked out of the month that has the day. The holidays of no other month are asked for; a ValueError if
+    those of this one are not known.
+    """
+    month, country = _month(day), rule.country
+    begin, end = day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1])
+    found = []
+    if rule.to > 0:
+        found.append(
+            (_edge(country, month - 1, rule.from_) if rule.from_ > 0 else begin, _edge(country, month - 1, rule.to))
+        )
+    if rule.from_ < 0:
+        found.append((_edge(country, month, rule.from_), _edge(country, month, rule.to) if rule.to < 0 else end))
+    return found
+
+
 def public_holidays(region: str, first: date, last: date) -> list[date]:
     """The public holidays of a region from `first` to `last`, both included, ascending.
 

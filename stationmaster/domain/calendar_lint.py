@@ -9,8 +9,8 @@ from itertools import combinations
 
 from stationmaster.domain import rule_until
 from stationmaster.domain.calendar import Calendar, Rule
-from stationmaster.domain.calendar_answers import HORIZON, by_windows, seconds_of, spans_of
-from stationmaster.domain.calendar_rules import swallowed
+from stationmaster.domain.calendar_answers import LOOKAHEAD, by_windows, seconds_of, spans_of, unknown_of
+from stationmaster.domain.calendar_rules import swallowed, why_unknown
 from stationmaster.domain.documents import Document
 from stationmaster.domain.spans import Spans, union
 from stationmaster.domain.zones import countries, zone
@@ -33,9 +33,9 @@ class Finding:
 
 
 def lint(document: Document[Calendar], at: datetime) -> list[Finding]:
-    """What is suspicious within HORIZON from an aware instant on, in the order of the lines."""
+    """What is suspicious within LOOKAHEAD from an aware instant on, in the order of the lines."""
     begin = seconds_of(at)
-    look = _Look(document.value, at, begin, begin + int(HORIZON.total_seconds()))
+    look = _Look(document.value, at, begin, begin + int(LOOKAHEAD.total_seconds()))
     said = [*look.each(), *look.pairs(), *look.whole()]
     found = [Finding(document.file, document.line(*place), rule, what, hint) for place, rule, what, hint in said]
     return sorted(found, key=lambda finding: (finding.line or 0, finding.message))
@@ -62,14 +62,17 @@ class _Look:
         today = self.at.astimezone(zone(self.calendar.timezone)).date()
         if rule.expires is not None and rule.expires <= today:
             yield f"expired on {rule.expires}: it no longer counts", "leave it out, or agree anew and write until when"
+        elif dark := unknown_of(self.calendar, rule, self.begin, self.end):
+            since = datetime.fromtimestamp(int(dark.starts[0]), zone(self.calendar.timezone)).date()
+            yield f"is not known from {since} on: {why_unknown(rule.timing, since)}", "write those days as dates"
         elif not self.spans([rule]):
-            yield f"is never in force in the next {HORIZON.days} days", _LEAVE_OUT
+            yield f"is never in force in the next {LOOKAHEAD.days} days", _LEAVE_OUT
         if rule.timing.recurrence and (unclear := rule_until.ambiguous(rule.timing.recurrence.until)):
             message, _, hint = unclear.partition("; ")
             yield f"may end on either of two days: {message}", hint
 
     def _where(self, rule: Rule) -> Iterator[tuple[str, str]]:
-        lost = swallowed(rule.timing, self.calendar.timezone, self.at.date(), (self.at + HORIZON).date())
+        lost = swallowed(rule.timing, self.calendar.timezone, self.at.date(), (self.at + LOOKAHEAD).date())
         if lost:
             yield f"is empty on {lost[0]}: the clocks jump over all of it", "begin before the jump, or end after it"
         region = rule.holidays or (rule.business_days.country if rule.business_days else None)
@@ -87,7 +90,7 @@ class _Look:
                 named = " and ".join(sorted(unused))
                 yield f"opens nothing for {named}, which the calendar leaves open", f"add {named} to its `applies_to`"
         elif found.pairs() == [(self.begin, self.end)]:
-            yield f"covers all of the next {HORIZON.days} days", "end it with `to`, UNTIL or `expires`"
+            yield f"covers all of the next {LOOKAHEAD.days} days", "end it with `to`, UNTIL or `expires`"
 
     def pairs(self) -> Iterator[Said]:
         """Rules that are in force at the same times for the same actions."""
@@ -111,5 +114,5 @@ class _Look:
             if not counted:
                 yield ("default",), None, f"closed for ever for {action}: it has no window", "add `windows`"
             elif windows and not windows - closing:
-                message = f"closed for {action} in the next {HORIZON.days} days: blackouts cover every window"
+                message = f"closed for {action} in the next {LOOKAHEAD.days} days: blackouts cover every window"
                 yield ("windows",), None, message, "shorten the blackouts, or add a window"

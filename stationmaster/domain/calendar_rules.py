@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from stationmaster.domain.business import business_days, fiscal, public_holidays
+from stationmaster.domain.business import business_days, business_days_of_month, fiscal, public_holidays
 from stationmaster.domain.calendar import Timing
 from stationmaster.domain.errors import InputError
 from stationmaster.domain.recurrence import Recurrence, days, ending
@@ -31,22 +31,44 @@ class UnknownDaysError(InputError):
 
     code = "unknown_days"
 
+    def __init__(self, calendar: str, rule: str, why: str) -> None:
+        super().__init__(f"{calendar}#{rule}: {why}", hint="ask about an earlier instant, or write the days as dates")
+        self.calendar, self.rule, self.why = calendar, rule, why
+
 
 def in_force(timing: Timing, zone_name: str, years: range) -> Spans:
-    """When the rule is in force during whole years of UTC, which must be within YEARS, or an `UnknownDaysError`."""
-    return union(_of_year(timing, zone_name, year) for year in years)
+    """When the rule is in force, as far as that is known, during whole years of UTC, which must be within YEARS."""
+    return union(_of_year(timing, zone_name, year)[0] for year in years)
+
+
+def unknown(timing: Timing, zone_name: str, years: range) -> Spans:
+    """When nobody knows whether the rule is in force, during the same."""
+    return union(_of_year(timing, zone_name, year)[1] for year in years)
+
+
+def why_unknown(timing: Timing, at: date) -> str:
+    """What is not known about a local day at which the rule is unknown."""
+    try:
+        if timing.business_days is not None:
+            business_days_of_month(timing.business_days, at)
+        else:
+            _asked(timing, at, at)
+    except ValueError as error:
+        return str(error)
+    return "its days are not known"
 
 
 @lru_cache(maxsize=32_768)
-def _of_year(timing: Timing, zone_name: str, year: int) -> Spans:
+def _of_year(timing: Timing, zone_name: str, year: int) -> tuple[Spans, Spans]:
+    """When the rule is in force, and when that is not known."""
     begin, end = new_year(year), new_year(year + 1)
     if timing.expires is not None:
         end = min(end, _instant(datetime.combine(timing.expires, _MIDNIGHT), zone_name, "starts"))
     if timing.since is not None and timing.until is not None:
         once = (_instant(timing.since, zone_name, "starts"), _instant(timing.until, zone_name, "ends"))
-        return Spans.of([once]).within(begin, end)
+        return Spans.of([once]).within(begin, end), Spans.nothing()
     first, last = date(year, 1, 1) - _AROUND, date(year, 12, 31) + _AROUND
-    known = offsets(zone_name, year)
+    known, dark = offsets(zone_name, year), Spans.nothing()
     if timing.start is not None and timing.end is not None:
         begins = _recurring(timing, zone_name, first, last)
         found = _timed(begins, timing.start, timing.end, known)
@@ -54,22 +76,47 @@ def _of_year(timing: Timing, zone_name: str, year: int) -> Spans:
         midnights = _recurring(timing, zone_name, first, last)
         found = Spans.between(known.starts(midnights), known.ends(midnights + DAY))
     else:
-        found = _whole_days(_ranges(timing, first, last), first, last, known)
-    return found.within(begin, end)
+        found, dark = (_whole_days(ranges, first, last, known) for ranges in _ranges(timing, first, last))
+    return found.within(begin, end), dark.within(begin, end)
 
 
-def _ranges(timing: Timing, first: date, last: date) -> Sequence[tuple[date, date]]:
-    """Whole days, both ends included, that touch first to last."""
+Ranges = Sequence[tuple[date, date]]
+
+
+def _ranges(timing: Timing, first: date, last: date) -> tuple[Ranges, Ranges]:
+    """Whole days, both ends included, that touch first to last: those of the rule, and those that may be."""
     try:
-        if timing.business_days is not None:
-            return business_days(timing.business_days, first, last)
-        if timing.fiscal is not None:
-            return fiscal(timing.fiscal, first, last)
-        if timing.holidays is not None:
-            return [(day, day) for day in public_holidays(timing.holidays, first, last)]
-    except ValueError as unknown:
-        raise UnknownDaysError(str(unknown), hint="ask about an earlier instant, or write the days as dates") from None
-    return []
+        return _asked(timing, first, last), []
+    except ValueError:
+        return _by_months(timing, first, last)
+
+
+def _asked(timing: Timing, first: date, last: date) -> Ranges:
+    if timing.business_days is not None:
+        return business_days(timing.business_days, first, last)
+    if timing.fiscal is not None:
+        return fiscal(timing.fiscal, first, last)
+    assert timing.holidays is not None  # noqa: S101 - a rule says its days
+    return [(day, day) for day in public_holidays(timing.holidays, first, last)]
+
+
+def _by_months(timing: Timing, first: date, last: date) -> tuple[Ranges, Ranges]:
+    """The same where some months are not known; each is asked alone."""
+    sure, dark = list[tuple[date, date]](), list[tuple[date, date]]()
+    begin = first.replace(day=1)
+    while begin <= last:
+        following = (begin + timedelta(days=31)).replace(day=1)
+        end = following - timedelta(days=1)
+        try:
+            sure += (
+                business_days_of_month(timing.business_days, begin)
+                if timing.business_days is not None
+                else _asked(timing, begin, end)
+            )
+        except ValueError:
+            dark.append((begin, end))
+        begin = following
+    return sure, dark
 
 
 def _recurring(timing: Timing, zone_name: str, first: date, last: date) -> Seconds:
@@ -102,7 +149,7 @@ def _timed(midnights: Seconds, start: time, end: time, known: Offsets) -> Spans:
     return Spans.between(known.starts(midnights + _clock(start)), known.ends(midnights + _clock(end) + over))
 
 
-def _whole_days(ranges: Sequence[tuple[date, date]], first: date, last: date, known: Offsets) -> Spans:
+def _whole_days(ranges: Ranges, first: date, last: date, known: Offsets) -> Spans:
     """From midnight to midnight; what lies before `first` or after `last` is cut."""
     cut = [(max(begin, first), min(end, last)) for begin, end in ranges if begin <= last and end >= first]
     starts, ends = _midnights([begin for begin, _ in cut]), _midnights([end for _, end in cut]) + DAY

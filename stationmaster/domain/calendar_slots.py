@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from stationmaster.domain.calendar import DEFAULT, Action, Named
-from stationmaster.domain.calendar_answers import by_windows, cutoff, governed, opening, seconds_of, spans_of, utc
+from stationmaster.domain.calendar_answers import (
+    by_windows,
+    cutoff,
+    governed,
+    opening,
+    seconds_of,
+    spans_of,
+    unknown_days,
+    unsure,
+    utc,
+)
 from stationmaster.domain.calendar_fields import Governed
 
 HORIZON = timedelta(days=90)
@@ -39,6 +49,7 @@ def next_slot(
     Raises:
         ValueError: there is no calendar, the duration is not positive, or the instant has no zone.
         OutsideCalendarsError: an instant is not within the years that can be asked about.
+        UnknownDaysError: there is no slot that is known, and there may be one on days that are not.
     """
     length = int(duration.total_seconds())
     if length <= 0:
@@ -51,6 +62,9 @@ def next_slot(
     start = search.start(calendars)
     if start is not None:
         return Slot(utc(start), utc(start + length))
+    dark = search.unsure(calendars)
+    if dark is not None:
+        raise unknown_days(calendars, dark, action)
     return Nowhere(tuple(sorted(set(search.in_the_way(calendars, counted)))) if counted else ())
 
 
@@ -67,6 +81,16 @@ class _Search:
         found = opening(calendars, self.begin, self.limit + self.needed, self.action)
         start = found.first_fit(self.needed, self.begin)
         return start if start is not None and start < self.limit else None
+
+    def unsure(self, calendars: Sequence[Named]) -> int | None:
+        """The first unknown second of a slot that there may be."""
+        within = (self.begin, self.limit + self.needed)
+        dark = unsure(calendars, *within, self.action)
+        possible = dark | opening(calendars, *within, self.action)
+        start = possible.first_fit(self.needed, self.begin) if dark else None
+        if start is None or start >= self.limit:
+            return None
+        return int(dark.within(start, start + self.needed).starts[0])
 
     def in_the_way(self, calendars: Sequence[Named], action: Governed) -> Iterator[str]:
         """What closes the calendars that have no slot even alone; where each has one, what closes any of them."""

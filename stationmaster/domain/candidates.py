@@ -6,6 +6,7 @@ from functools import cache, partial
 
 from stationmaster.domain.calendar import Action, Named
 from stationmaster.domain.calendar_answers import cutoff, notice_days, opening
+from stationmaster.domain.calendar_rules import UnknownDaysError
 from stationmaster.domain.calendar_slots import Nowhere, next_slot
 from stationmaster.domain.product import Product
 from stationmaster.domain.slots import Candidate, Limits
@@ -68,15 +69,21 @@ class _Whys:
 
     def __init__(self, duration: int, end: int) -> None:
         self._duration, self._end = timedelta(seconds=duration), end
-        self._known: dict[tuple[int, int], tuple[str, ...]] = {}
+        self._known: dict[tuple[int, int], tuple[Sequence[Named], tuple[str, ...]]] = {}
 
     def of(self, calendars: Sequence[Named], at: int) -> tuple[str, ...]:
         asked = (id(calendars), at)
         if asked not in self._known:
-            after = datetime.fromtimestamp(at, UTC)
+            self._known[asked] = (calendars, self._found(calendars, at))  # held, so that no other gets its id
+        return self._known[asked][1]
+
+    def _found(self, calendars: Sequence[Named], at: int) -> tuple[str, ...]:
+        after = datetime.fromtimestamp(at, UTC)
+        try:
             found = next_slot(calendars, self._duration, after, timedelta(seconds=self._end - at))
-            self._known[asked] = found.why if isinstance(found, Nowhere) else ()
-        return self._known[asked]
+        except UnknownDaysError as error:
+            return (error.message,)
+        return found.why if isinstance(found, Nowhere) else ()
 
 
 @cache

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from stationmaster.domain.agenda import Calendars
+from stationmaster.domain.calendar_rules import UnknownDaysError
 from stationmaster.domain.calendar_slots import HORIZON, Nowhere, next_slot
 from stationmaster.domain.documents import Document, DocumentError, check_directory
 from stationmaster.domain.errors import StationmasterError, nearest
@@ -103,7 +104,10 @@ def windows(
 
 def _in_the_way(calendars: Calendars, at: datetime, length: timedelta) -> tuple[str, ...]:
     """What keeps closed who has no slot; nothing if there is one."""
-    found = next_slot(calendars, length, at, HORIZON)
+    try:
+        found = next_slot(calendars, length, at, HORIZON)
+    except UnknownDaysError as error:
+        return (error.message,)
     return (found.why or ("windows that are shorter",)) if isinstance(found, Nowhere) else ()
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from stationmaster.domain.agenda import Calendars
 from stationmaster.domain.calendar_answers import notice_days
+from stationmaster.domain.calendar_rules import UnknownDaysError
 from stationmaster.domain.calendar_slots import HORIZON, Nowhere, Slot, next_slot
 from stationmaster.domain.candidates import earliest
 from stationmaster.domain.freeze import Freeze
@@ -24,7 +25,10 @@ def slot_of(
     if isinstance(calendars, str):
         return Nowhere((calendars,))
     ends = [freeze.until for freeze in freezes if freeze.until is not None]
-    return next_slot(calendars, length, max([at, _noticed(tenant, calendars, at), *ends]), HORIZON)
+    try:
+        return next_slot(calendars, length, max([at, _noticed(tenant, calendars, at), *ends]), HORIZON)
+    except UnknownDaysError as error:
+        return Nowhere((error.message,))
 
 
 def _noticed(tenant: Tenant, calendars: Calendars, at: datetime) -> datetime:

@@ -205,3 +205,16 @@ def test_it_needs_no_server_no_repository_and_no_ledger(folder: Path) -> None:
         )
         assert (done.returncode, done.stderr) == (0, "")
     assert sorted(path.name for path in folder.iterdir()) == ["a.yaml", "b.yaml"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [("check", "--at", "2036-06-01T12:00:00Z"), ("next", "--duration", "1h", "--after", "2036-06-01T12:00:00Z")],
+)
+def test_days_that_nobody_knows_are_told_with_file_line_and_rule(
+    question: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "in.yaml").write_text("timezone: UTC\ndefault: open\nblackouts:\n  - {name: festivals, holidays: IN}\n")
+    code, said = ask(capsys, question[0], "b.yaml", "in.yaml", *question[1:])
+    assert code == 2
+    assert "in.yaml:4: rule 'festivals': the public holidays of IN are known from 2001 to 2035, not in 2036" in said

@@ -274,3 +274,13 @@ def test_without_an_instant_it_is_planned_from_now(files: Files) -> None:
     files.tenants("id: acme, ring: pilot, calendar: {timezone: UTC, default: open}")
     found = files.desk.run("plan", "--tenants", str(files.folder / "tenants.yaml"), "--json")
     assert found.code == 0
+
+
+def test_holidays_that_nobody_knows_yet_cost_their_own_tenant_alone(files: Files) -> None:
+    files.write("india.yaml", f"{BERLIN}blackouts:\n  - {{name: festivals, holidays: IN}}\n")
+    files.tenants("id: a, ring: pilot, calendar: berlin.yaml", "id: i, ring: pilot, calendar: india.yaml")
+    made = files.plan(since="2036-06-03T12:00:00Z")
+    assert [one[3] for one in waves(made)] == [("a",)]
+    assert rules(made) == {
+        "i": ["india.yaml#festivals: the public holidays of IN are known from 2001 to 2035, not in 2036"]
+    }

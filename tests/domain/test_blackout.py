@@ -227,3 +227,16 @@ def test_it_is_open_when_each_moment_of_the_slot_is_open_or_in_a_blackout_that_i
         passed = all(one.gate in waived and moment < until for one in shut)
         open_ = open_ and passed and state(without(calendars, shut), moment).open
     assert question(calendars, until, when, seconds=length * half).window(when).open is open_
+
+
+def test_where_days_are_not_known_it_is_closed_and_nothing_can_be_waived() -> None:
+    moment = at("2036-06-01T12:00")
+    calendars = named({"name": "festivals", "holidays": "IN", "applies_to": ["deploy", "migration"]})
+    for asked_for in (Question("acme", calendars), question(named(daily()), moment + DAY, moment)):
+        found = Question("acme", calendars, passages=asked_for.passages)
+        answer = found.window(moment)
+        assert (answer.open, answer.until) == (False, None)
+        assert answer.reason.startswith("acme is closed: acme.yaml#festivals: the public holidays of IN are known from")
+        assert (found.passed(moment), found.waivable(moment)) == ((), ())
+    once = Question("acme", calendars, action="migration").at_once(moment)
+    assert (once.open, once.rules[0].partition(":")[0]) == (False, "acme.yaml#festivals")

@@ -14,6 +14,7 @@ from stationmaster.domain.calendar_answers import (
     opening,
     spans_of,
     state,
+    unsure,
 )
 from stationmaster.domain.calendar_rules import UnknownDaysError
 from stationmaster.domain.duration import instant
@@ -285,8 +286,60 @@ def test_an_instant_that_is_too_far_is_refused(at: str) -> None:
 
 def test_holidays_that_nobody_knows_yet_are_no_working_days() -> None:
     named = calendar(default="open", blackouts=[{"name": "x", "holidays": "IN"}])
-    with pytest.raises(UnknownDaysError, match="known"):
+    with pytest.raises(UnknownDaysError, match=r"c.yaml#x: the public holidays of IN are known from 2001 to 2035, not"):
         ask("2090-01-01", named)
+    assert spans(named, "2090-01-01", "2091-01-01") == []
+
+
+HINDU = {"name": "x", "holidays": "IN"}  # known to the end of 2035
+TURN = {"name": "x", "business_days": {"from": -2, "to": 2, "country": "IN"}}
+NIGHTLY = {"name": "nightly", "rrule": "FREQ=DAILY", "start": "22:00", "end": "23:00"}
+
+
+@pytest.mark.parametrize(
+    ("at", "rule", "transition"),
+    [
+        ("2035-03-01T22:30", HINDU, "2035-03-01T23:00:00Z"),
+        ("2035-12-30T12:00", HINDU, "2035-12-30T22:00:00Z"),
+        ("2035-12-31T12:00", HINDU, "2035-12-31T22:00:00Z"),
+        ("2035-12-27T23:30", TURN, None),  # closed to the end of the year, and then nobody knows
+        ("2035-12-26T23:30", TURN, "2035-12-27T22:00:00Z"),
+    ],
+)
+def test_the_last_year_that_is_known_is_answered_to_its_end(
+    at: str, rule: dict[str, Any], transition: str | None
+) -> None:
+    named = calendar("UTC", windows=[NIGHTLY], blackouts=[rule])
+    if transition is None:
+        ask_unknown(at, named)
+    else:
+        found = ask(at, named).next_transition
+        assert found is not None
+        assert instant(found) == transition
+
+
+def ask_unknown(at: str, named: Named) -> None:
+    with pytest.raises(UnknownDaysError, match="known"):
+        ask(at, named)
+
+
+def test_a_transition_is_not_where_knowledge_ends() -> None:
+    ask_unknown("2035-12-31T12:00", calendar("UTC", default="open", blackouts=[HINDU]))
+    until = {**HINDU, "expires": "2036-01-01"}
+    assert ask("2035-12-31T12:00", calendar("UTC", default="open", blackouts=[until])).next_transition is None
+
+
+def test_what_is_closed_anyway_needs_no_holidays() -> None:
+    frozen = calendar("UTC", default="open", file="f", blackouts=[ALWAYS])
+    hindu = calendar("UTC", default="open", blackouts=[HINDU])
+    begin = int(utc("2035-12-31").timestamp())
+    assert unsure([hindu], begin, begin + 3 * 86400).pairs() == [(begin + 86400, begin + 3 * 86400)]
+    assert not unsure([hindu, frozen], begin, begin + 3 * 86400)
+
+
+def test_a_window_that_is_not_known_opens_nothing() -> None:
+    named = calendar("UTC", windows=[HINDU, NIGHTLY])
+    assert spans(named, "2036-01-01", "2036-01-02") == ["01 22:00 to 01 23:00"]
 
 
 def test_an_instant_without_a_zone_is_refused() -> None:

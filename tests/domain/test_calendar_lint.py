@@ -53,6 +53,10 @@ def test_a_window_that_is_hardly_meant(rule: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
+        (
+            "{name: x, holidays: LK}",
+            "7: blackout 'x' is not known from 2027-01-01 on: the public holidays of LK are known",
+        ),
         ("{name: x, holidays: US}", "7: blackout 'x' counts days of US in Europe/Berlin; is it DE"),
         (
             "{name: x, business_days: {from: -1, to: 1, country: US}}",

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from stationmaster.domain.calendar import Action, Calendar, Named
+from stationmaster.domain.calendar_rules import UnknownDaysError
 from stationmaster.domain.calendar_slots import Nowhere, Slot, next_slot
 from stationmaster.domain.duration import instant
 
@@ -109,3 +110,12 @@ def test_published_a_half_hour_start_window_with_hundreds_of_tenants() -> None:
     assert slot(0.5, "2026-11-24T12:00", *tenants) == "2026-11-24T21:00:00Z"
     assert slot(0.25, "2026-11-24T21:16", *tenants) == "2026-11-25T21:00:00Z"
     assert slot(0.75, "2026-11-24T12:00", tenants[0]) == "nowhere: t0#default"
+
+
+def test_a_slot_in_time_that_is_known_is_found_and_else_the_rule_is_named() -> None:
+    festivals = {"name": "festivals", "holidays": "IN"}  # known to the end of 2035
+    named = calendar(zone="UTC", windows=[NIGHTS], blackouts=[festivals])
+    assert slot(2, "2035-12-20T12:00", named) == "2035-12-20T22:00:00Z"
+    with pytest.raises(UnknownDaysError, match=r"c.yaml#festivals: .* to 2035, not in 2036"):
+        slot(2, "2036-02-01T12:00", named)
+    assert slot(5, "2036-02-01T12:00", named) == "nowhere: c.yaml#default"

@@ -98,3 +98,14 @@ def test_the_configuration_limits_a_plan() -> None:
     assert told.support is not None
     assert told.support.pairs() == [(BEGIN + 21 * 3600, BEGIN + 22 * 3600)]
     assert told.days == (BEGIN - 3600, BEGIN + DAY - 3600)
+
+
+def test_a_calendar_that_nobody_can_answer_costs_its_own_tenant_alone() -> None:
+    begin = seconds("2036-06-01T00:00:00Z")
+    dark = calendar(blackouts=[{"name": "festivals", "holidays": "IN"}])
+    several, openings = {"x": dark, "y": calendar()}, Openings(begin, begin + DAY)
+    first, second = candidates([tenant("x"), tenant("y")], several, openings, datetime.now(UTC), 60)
+    assert not first.opening
+    (why,) = first.rules(begin)
+    assert why == "a.yaml#festivals: the public holidays of IN are known from 2001 to 2035, not in 2036"
+    assert second.opening
