@@ -1,5 +1,6 @@
 """When the tenants of a directory may be reached: their calendars read, beside what the product says for everybody."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from stationmaster.blocks.toolbox import TenantDirectory
@@ -8,8 +9,12 @@ from stationmaster.domain.product import Product
 from stationmaster.domain.tenants import Directory
 
 
-def agenda_of(tenants: TenantDirectory, directory: Directory, product: Product, sent: datetime | None = None) -> Agenda:
-    """The agenda of a product's tenants in production, as it is now; `sent` is when notices are taken to be sent."""
+def agenda_of(
+    tenants: TenantDirectory, directory: Directory, product: Product, sent: Mapping[str, datetime] | None = None
+) -> Agenda:
+    """The agenda of a product's tenants in production, as it is now; `sent` is when each one's notice is taken to be
+    sent.
+    """
     return agenda(product, tenants.calendars_of(directory.tenants), directory.tenants, sent)
 
 

@@ -12,17 +12,17 @@ from datetime import datetime, time, timedelta
 from stationmaster.blocks.agendas import agenda_of
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.waivers import Met, met, put_on_record
-from stationmaster.domain.agenda import Agenda
+from stationmaster.domain.agenda import Agenda, shared_calendars
 from stationmaster.domain.agenda import environment as calendars_of
 from stationmaster.domain.blackout import Question
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import WaitingError
 from stationmaster.domain.freeze import Environment, Freeze, closing, closing_to, scope_of, touchable
-from stationmaster.domain.plan import Wave
+from stationmaster.domain.plan import Wave, first_planned
 from stationmaster.domain.product import Product
 from stationmaster.domain.skipping import skipped_tenants
-from stationmaster.domain.tenants import SHARED, Tenant
+from stationmaster.domain.tenants import SHARED, STAGE, Tenant
 from stationmaster.domain.waiver import KIND, NEEDED, Gate, Passage
 from stationmaster.domain.window import Window, all_of
 from stationmaster.domain.zones import instant_of, zone
@@ -108,7 +108,7 @@ def closed(leg: Leg, product: Product, wave: Wave, tenants: Collection[str]) -> 
     does not know is closed.
     """
     found = met(leg)
-    return _closed(leg, found, _known(leg, product, found), wave.ring, tenants)
+    return _closed(leg, found, _known(leg, product, found), wave, tenants)
 
 
 def must_be_open(leg: Leg, product: Product, wave: Wave, tenants: Collection[str]) -> None:
@@ -123,7 +123,7 @@ def must_be_open(leg: Leg, product: Product, wave: Wave, tenants: Collection[str
     left = [name for name in tenants if not arrived(leg, running, name)]
     _must_have_room(leg, product, wave, left, running)
     there, at = known.tenants, leg.tools.now()
-    if shut := _closed(leg, found, known, wave.ring, left):
+    if shut := _closed(leg, found, known, wave, left):
         mine = [name for name in shut if name in there]
         ways = [freeze.gate for name in mine for freeze in closing_to(there[name], found.closed, wave.ring)]
         ways += [gate for name in mine for gate in _waivable(leg, known.agenda.question(name), at)]
@@ -182,6 +182,7 @@ def must_be_migratable(leg: Leg, product: Product, instance: str) -> None:
     """
     found, at = met(leg), leg.tools.now()
     known = _known(leg, product, found)
+    _must_be_open_to_migrations(leg, product, "stage" if instance == STAGE else "production", found)
     mine = [one for one in known.tenants.values() if one.instance == instance]
     alone = [] if instance == SHARED else mine
     questions = [known.agenda.question(one.id, "migration") for one in mine]
@@ -194,6 +195,18 @@ def must_be_migratable(leg: Leg, product: Product, instance: str) -> None:
         raise WindowClosedError(leg.release, f"expand of {instance}", shut, _past(leg, ways))
     blackouts = [gate for one in questions for gate in _passed(one, at)]
     put_on_record(leg, scope_of(env="production"), _through(found, (), blackouts))
+
+
+def _must_be_open_to_migrations(leg: Leg, product: Product, environment: Environment, found: Met) -> None:
+    shared, at = shared_calendars(product, environment), leg.tools.now()
+    if not shared:
+        return
+    asked = Question(environment, shared, (), 1, "migration", found.blackouts)
+    if not (now := asked.at_once(at)).open:
+        reason = f"{environment} is closed for migrations: {', '.join(now.rules)}"
+        answer = Window(open=False, reason=reason, until=now.next_transition)
+        raise EnvironmentClosedError(leg.release, answer, _past(leg, _waivable(leg, asked, at)))
+    put_on_record(leg, scope_of(env=environment), _through(found, (), _passed(asked, at)))
 
 
 def _waivable(leg: Leg, question: Question | None, at: datetime) -> list[Gate]:
@@ -213,11 +226,14 @@ def _through(found: Met, freezes: Iterable[Freeze], blackouts: Iterable[Gate]) -
     }
 
 
-def _closed(leg: Leg, found: Met, known: _Known, ring: str, tenants: Collection[str]) -> dict[str, Window]:
+def _closed(leg: Leg, found: Met, known: _Known, wave: Wave, tenants: Collection[str]) -> dict[str, Window]:
     at = leg.tools.now()
     there = known.tenants
     answers = {
-        n: touchable(there[n], known.agenda, found.closed, at, ring) if n in there else _UNKNOWN for n in tenants
+        n: touchable(there[n], known.agenda, found.closed, at, wave.ring, planned=wave.start)
+        if n in there
+        else _UNKNOWN
+        for n in tenants
     }
     answers |= {n: _SKIPPED for n in skipped_tenants(leg.tools.ledger.entries(leg.release)) if n in answers}
     return {name: answer for name, answer in answers.items() if not answer.open}
@@ -236,10 +252,9 @@ def _past(leg: Leg, gates: Sequence[Gate]) -> str | None:
 
 def _known(leg: Leg, product: Product, found: Met) -> _Known:
     directory = leg.tools.tenants.read()
-    planned = next((entry for entry in leg.tools.ledger.entries(leg.release) if entry.step == "planned"), None)
-    sent = datetime.fromisoformat(planned.at) if planned else leg.tools.now()
+    planned = [entry for entry in leg.tools.ledger.entries(leg.release) if entry.step == "planned"]
     known = {one.id: one for one in directory.tenants}
-    agenda = agenda_of(leg.tools.tenants, directory, product, sent)
+    agenda = agenda_of(leg.tools.tenants, directory, product, first_planned(planned))
     return _Known(known, agenda.passing(found.blackouts))
 
 

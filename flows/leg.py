@@ -29,6 +29,7 @@ from stationmaster.tasks.brief import tell_rollback, update_brief
 from stationmaster.tasks.close import WaveHeldError
 
 GOING_BACK = "GoingBack"
+NOT_WATCHED = (ReleaseAbortedError, ReleaseGoingBackError, LeaseLostError, WaveHeldError)  # others see to what it has
 BACK = {"restored": "RolledBack", "contained": "Contained"}
 _PAUSES = (1.0, 4.0, 15.0)  # seconds between tries to say how a leg ended, while the ledger is away
 

@@ -11,11 +11,14 @@ from prefect.client.schemas.objects import State
 
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.toolbox import load
-from stationmaster.blocks.waves import waves
+from stationmaster.blocks.waves import begun_waves
+from stationmaster.domain.artifact import Artifact, Cut
+from stationmaster.domain.errors import StationmasterError
+from stationmaster.domain.plan import Wave
 from stationmaster.domain.request import ReleaseRequest
 from stationmaster.domain.rollback import of_breach
 from stationmaster.domain.tenants import STAGE
-from stationmaster.flows.leg import GOING_BACK, conduct, order_of, this_run, until, went_back
+from stationmaster.flows.leg import GOING_BACK, NOT_WATCHED, conduct, order_of, this_run, until, went_back
 from stationmaster.flows.parking import park
 from stationmaster.flows.rollback import rollback
 from stationmaster.flows.showing import show
@@ -54,6 +57,17 @@ def release(request: ReleaseRequest) -> State[None]:
 
 
 def runbook(leg: Leg) -> None:
+    """The release; whatever stops it, who has it already is watched before the leg ends."""
+    try:
+        carry(leg)
+    except NOT_WATCHED:
+        raise
+    except StationmasterError:
+        if all(is_good(leg, *done(leg), wave) for wave in begun_waves(leg)):
+            raise
+
+
+def carry(leg: Leg) -> None:
     require_confirmation(leg)
     this = cut(leg)
     require_base(leg, this)
@@ -81,7 +95,7 @@ def runbook(leg: Leg) -> None:
     require_unfrozen(leg, this, "production")
     for instance in plan.shared:
         expand(leg, this, instance)
-    for wave in waves(leg, this, plan):
+    for wave in plan.waves:
         refuse_held(leg, this)
         require_soak(leg, this, plan, wave)
         require_window(leg, this, wave)
@@ -92,13 +106,24 @@ def runbook(leg: Leg) -> None:
         update_brief(leg, wave.name)
         show(leg.tools, this.release, begins=wave.name)
         shift(leg, this, artifact, wave, colours)
-        verdict = watch(leg, this, artifact, wave)
-        if verdict.verdict == "rollback":
-            route_back(leg, of_breach(verdict))  # the routes first; flow `rollback` does the rest
+        if not is_good(leg, this, artifact, wave):
             return
-        promote(leg, artifact, wave, verdict)
         update_brief(leg, wave.name)
         show(leg.tools, this.release)
 
     close(leg, this, artifact, plan)
     update_brief(leg, this.release)
+
+
+def is_good(leg: Leg, this: Cut, artifact: Artifact, wave: Wave) -> bool:
+    verdict = watch(leg, this, artifact, wave)
+    if verdict.verdict == "rollback":
+        route_back(leg, of_breach(verdict))  # the routes first; flow `rollback` does the rest
+        return False
+    promote(leg, artifact, wave, verdict)
+    return True
+
+
+def done(leg: Leg) -> tuple[Cut, Artifact]:
+    this = cut(leg)
+    return this, build(leg, this)

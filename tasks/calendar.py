@@ -1,34 +1,18 @@
 """The gates of calendars and freezes, asked for what is about to be touched, immediately before it is."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from stationmaster.blocks.carried import contains
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.openness import arrived, must_be_open, must_be_unfrozen
-from stationmaster.blocks.superseding import proved_in_stage
+from stationmaster.blocks.superseding import found_good, must_take_back_nobody, proved_in_stage
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.duration import instant
 from stationmaster.domain.errors import RefusedError, WaitingError
 from stationmaster.domain.freeze import Environment
 from stationmaster.domain.plan import Plan, Wave
-from stationmaster.domain.soaking import soaked
+from stationmaster.domain.soaking import passed_over, soaked
 from stationmaster.domain.stages import has_reached
 from stationmaster.tasks import act
-
-
-class SupersededError(RefusedError):
-    """Another release reached a tenant after this one was planned."""
-
-    code = "superseded"
-
-    def __init__(self, release: str, others: dict[str, str], *, contained: bool) -> None:
-        told = ", ".join(f"{tenant} by {other}" for tenant, other in others.items())
-        super().__init__(
-            f"{release} was superseded: {told}",
-            hint=f"to go on without them: stationmaster release start {release}"
-            if contained
-            else f"it would take back what they have; stationmaster release abort {release} --reason superseded",
-        )
 
 
 class StepNotProvedError(RefusedError):
@@ -48,11 +32,12 @@ class SoakingError(WaitingError):
 
     code = "soaking"
 
-    def __init__(self, release: str, wave: str, ring: str, until: datetime) -> None:
+    def __init__(self, release: str, wave: str, ring: str, until: datetime | None) -> None:
+        why = f"soaks until {instant(until)}" if until else "has a newer release that is not found good yet"
         super().__init__(
-            f"wave {wave} of {release} waits: ring {ring} soaks until {instant(until)}",
+            f"wave {wave} of {release} waits: ring {ring} {why}",
             waiting_for="soak",
-            until=instant(until),
+            until=instant(until) if until else None,
             hint=f"then: stationmaster release start {release}",
         )
 
@@ -62,19 +47,25 @@ def require_window(leg: Leg, cut: Cut, wave: Wave) -> None:
     """Pass when every tenant of the wave that does not run the release yet may be touched. Never answered from the
     ledger. A tenant the directory no longer knows is closed, and so is one that somebody froze.
     """
-    _must_be_newest(leg, cut, wave)
+    must_take_back_nobody(leg, cut, wave.tenants)
+    _must_be_proved(leg, wave)
     must_be_open(leg, cut.product, wave, wave.tenants)
 
 
 @act("soak", timeout=60, shown="soak before {wave.name}")
 def require_soak(leg: Leg, cut: Cut, plan: Plan, wave: Wave) -> None:
     """Pass when every ring before the wave's has soaked since its last wave was found good, or somebody in the wave has
-    the release already.
+    the release already. A ring that a newer release has taken over counts when that was found good there.
     """
     entries, running = leg.tools.ledger.entries(leg.release), leg.tools.ledger.running()
     if any(arrived(leg, running, tenant) for tenant in wave.tenants):
         return
     over = soaked(cut.product, plan, wave, entries)
+    for ring, name in passed_over(cut.product, plan, wave):
+        good = found_good(leg, running[name])
+        if good is None:
+            raise SoakingError(leg.release, wave.name, ring.name, None)
+        over = max(over or (ring.name, good), (ring.name, good + timedelta(seconds=ring.soak)), key=lambda one: one[1])
     if over is not None and leg.tools.now() < over[1]:
         raise SoakingError(leg.release, wave.name, *over)
 
@@ -97,19 +88,10 @@ def _begun(leg: Leg, environment: Environment) -> bool:
     return any((entry.release, entry.step) == (leg.release, "deployed") for entry in running)
 
 
-def _must_be_newest(leg: Leg, cut: Cut, wave: Wave) -> None:
-    """What another release brought to a tenant after this one was planned is replaced only by what contains it, and
-    only when stage proved the way back to it. What it brought and was taken back from there does not count.
-    """
-    running = leg.tools.ledger.running()
-    planned = next(entry for entry in reversed(leg.tools.ledger.entries(leg.release)) if entry.step == "planned")
-    came = [running[t] for t in wave.tenants if t in running and running[t].index > planned.index]
-    others = [entry for entry in came if entry.release != leg.release and entry.step != "rolled_back"]
-    mine, source = cut.commit.commit, leg.tools.source
-    if newer := {e.subject: e for e in others if not contains(source, mine, str(e.fact["commit"]))}:
-        contained = all(contains(source, str(entry.fact["commit"]), mine) for entry in newer.values())
-        by = {tenant: entry.release for tenant, entry in newer.items()}
-        raise SupersededError(leg.release, by, contained=contained)
-    proved = proved_in_stage(leg)
-    if unproved := sorted(entry.subject for entry in others if entry.fact["digest"] not in proved):
+def _must_be_proved(leg: Leg, wave: Wave) -> None:
+    """What the wave's tenants run was proved in stage beside this release: there is a way back to it."""
+    running, proved = leg.tools.ledger.running(), proved_in_stage(leg)
+    there = [running[name] for name in wave.tenants if name in running and running[name].release != leg.release]
+    unproved = sorted(entry.subject for entry in there if entry.fact["digest"] not in proved)
+    if proved and unproved:
         raise StepNotProvedError(leg.release, unproved)

@@ -2,10 +2,11 @@
 
 from stationmaster.blocks.instances import must_serve
 from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.superseding import found_good
 from stationmaster.blocks.watching import passed
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.canary import Verdict
-from stationmaster.domain.errors import RefusedError
+from stationmaster.domain.errors import RefusedError, WaitingError
 from stationmaster.domain.plan import Plan, Wave
 from stationmaster.domain.skipping import ADVANCES, advanced
 from stationmaster.tasks import act
@@ -15,6 +16,19 @@ class WaveHeldError(RefusedError):
     """The wave is not good enough to go on, and not widened."""
 
     code = "wave_held"
+
+
+class NotSupersededError(WaitingError):
+    """What took the release's place is not found good yet."""
+
+    code = "not_superseded"
+
+    def __init__(self, release: str, others: list[str]) -> None:
+        super().__init__(
+            f"{release} waits: {', '.join(others)} took its place and is not found good yet",
+            waiting_for="soak",
+            hint=f"when it is: stationmaster release start {release}",
+        )
 
 
 @act("promote", timeout=60, shown="promote {wave.name}", even_paused=True)
@@ -41,17 +55,20 @@ def promote(leg: Leg, artifact: Artifact, wave: Wave, verdict: Verdict) -> None:
 
 @act("close", timeout=300)
 def close(leg: Leg, cut: Cut, artifact: Artifact, plan: Plan) -> None:
-    """Ask every process in production what it runs, stop the instances that serve nobody, and end the release."""
+    """Ask every process in production what it runs, stop the instances that serve nobody, and end the release. One that
+    goes to nobody touches nothing, and ends when the newer ones that took its place were found good.
+    """
     inputs = {"digest": artifact.digest}
     if leg.recorded("released", inputs):
         return
+    _must_be_superseded(leg, plan)
     target, routes = leg.tools.target, leg.tools.target.routes()
     runs = {(found.instance, found.colour): found.digest for found in target.running(cut.product.service.version)}
     tenants = [tenant for wave in plan.waves for tenant in wave.tenants]
     served = {tenant: runs.get(routes[tenant]) if tenant in routes else None for tenant in tenants}
     must_serve(dict.fromkeys(tenants, artifact.digest), served)
     theirs = _of_others(leg)
-    for instance, colour in sorted(set(runs) - set(routes.values())):
+    for instance, colour in sorted(set(runs) - set(routes.values())) if plan.waves else ():
         if runs[instance, colour] not in theirs:
             target.retire(instance, colour, leg.fence)
     leg.record("released", inputs, {"tenants": len(tenants)})
@@ -61,3 +78,12 @@ def _of_others(leg: Leg) -> set[str]:
     """The digests of other releases that are under way: what one has just started serves nobody yet."""
     others = set(leg.tools.ledger.under_way(leg.tools.now())) - {leg.release}
     return {entry.fact["digest"] for other in others for entry in leg.tools.ledger.about(other, ["built"])}
+
+
+def _must_be_superseded(leg: Leg, plan: Plan) -> None:
+    """Until what took its place was found good, the release may still be wanted."""
+    running = leg.tools.ledger.running()
+    others = [running[one.tenant] for one in plan.placements if one.place == "newer" and one.tenant in running]
+    waits = sorted({entry.release for entry in others if found_good(leg, entry) is None})
+    if waits:
+        raise NotSupersededError(leg.release, waits)

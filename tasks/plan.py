@@ -1,19 +1,19 @@
 """The plan: which tenants receive the release, in which waves, and why."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from stationmaster.blocks.agendas import agenda_of
 from stationmaster.blocks.carried import contains
 from stationmaster.blocks.leg import Leg
-from stationmaster.blocks.superseding import superseded
+from stationmaster.blocks.openness import arrived
+from stationmaster.blocks.superseding import must_take_back_nobody, superseded
 from stationmaster.domain.agenda import Agenda
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry, canonical, digest
-from stationmaster.domain.plan import Place, Plan, Wave, outdated, plan
+from stationmaster.domain.plan import Place, Plan, begun, first_planned, outdated, plan
 from stationmaster.domain.skipping import skipped_tenants
 from stationmaster.domain.tenants import Directory
 from stationmaster.tasks import act
@@ -39,17 +39,18 @@ def make_plan(leg: Leg, cut: Cut, artifact: Artifact) -> Plan:
     left_out, at = {**_newer(leg, cut, running), **_skipped(leg)}, leg.tools.now()
     when = agenda_of(leg.tools.tenants, directory, cut.product)
     basis = _basis(artifact, directory, left_out, when)
-    mine = {tenant for tenant, e in running.items() if (e.release, e.step) == (leg.release, "deployed")}
+    mine = {tenant for tenant in running if arrived(leg, running, tenant)}
     earlier = [entry for entry in leg.tools.ledger.entries(leg.release) if entry.step == "planned"]
     if earlier and _stands(earlier[-1], basis, mine, at):
         return Plan.from_fact(earlier[-1].fact)
     made = plan(
         cut.product, directory, {tenant: entry.fact["digest"] for tenant, entry in running.items()}, artifact.digest,
-        agenda=when, at=at, sent=_read(earlier[0].at) if earlier else at, left_out=left_out,
-        begun=_begun(earlier, {tenant.id for tenant in directory.tenants} & mine),
+        agenda=when, at=at, sent=first_planned(earlier), left_out=left_out,
+        begun=begun(earlier, mine),
         behind=_behind(leg, cut, directory, running),
     )  # fmt: skip
     fact = {**made.fact(), "basis": basis, "why": _why(earlier, basis)}
+    must_take_back_nobody(leg, cut, [tenant for wave in made.waves for tenant in wave.tenants])
     leg.record("planned", {"basis": basis, "at": instant(at)}, fact)
     return made
 
@@ -90,18 +91,6 @@ def _why(earlier: Sequence[Entry], basis: dict[str, Any]) -> str | None:
         if before.get(key) != basis[key]:
             return said
     return "a slot passed that nobody used"
-
-
-def _begun(earlier: Sequence[Entry], mine: Collection[str]) -> list[Wave]:
-    """The waves of the plans before with those of their tenants who have the release; the last word about each."""
-    found: list[Wave] = []
-    left = set(mine)
-    for wave in (wave for entry in reversed(earlier) for wave in Plan.from_fact(entry.fact).waves):
-        have = {i: tuple(t for t in tenants if t in left) for i, tenants in wave.instances.items()}
-        part = replace(wave, instances={instance: tenants for instance, tenants in have.items() if tenants})
-        left -= set(part.tenants)
-        found += [part] if part.instances else []
-    return found
 
 
 def _read(at: str) -> datetime:

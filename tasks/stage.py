@@ -26,7 +26,8 @@ def stage(leg: Leg, cut: Cut, artifact: Artifact) -> None:
     """
     leg.go_on(even_paused=True)
     newer = superseded(leg, cut)
-    replaced = [entry for tenant, entry in leg.tools.ledger.running().items() if tenant not in newer]
+    known = {tenant.id for tenant in leg.tools.tenants.read().tenants} - set(newer)
+    replaced = [entry for tenant, entry in leg.tools.ledger.running().items() if tenant in known]
     running = {entry.fact["digest"]: entry.fact["commit"] for entry in replaced}
     before = sorted(set(running) - {artifact.digest})
     if proved_in_stage(leg).issuperset([*before, artifact.digest]):

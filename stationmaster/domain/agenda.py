@@ -5,7 +5,7 @@ It stops nobody itself, and knows no freeze. Whoever has no calendar that can be
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stationmaster.domain.blackout import Passages, Question
@@ -23,12 +23,15 @@ Calendars = tuple[Named, ...]
 _SUPPORT = "stationmaster.yaml:support.hours"
 
 
+LATE = timedelta(minutes=5)  # by which a wave may begin after its planned start
+
+
 @dataclass(frozen=True)
 class Agenda:
     """`own` maps tenants to their calendars, or to the reason why they have none; `shared` are asked for everybody;
     `support` is when people are there, from start to end of a wave. `seconds` is how long a wave takes. `notices` are
-    the days of notice that tenants want beside their calendars', and `sent` when it is taken to be sent. `passages` is
-    what the waivers of the release that asks come to.
+    the days of notice that tenants want beside their calendars', and `sent` when each is taken to be sent. `passages`
+    is what the waivers of the release that asks come to.
     """
 
     own: Mapping[str, Calendars | str]
@@ -36,7 +39,7 @@ class Agenda:
     support: Calendars = ()
     seconds: int = 1
     notices: Mapping[str, int] = field(default_factory=dict)
-    sent: datetime | None = None
+    sent: Mapping[str, datetime] | None = None
     passages: Passages = field(default_factory=dict)
     _joined: dict[int, tuple[Calendars, Calendars]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -51,9 +54,10 @@ class Agenda:
         """`of` for each tenant."""
         return {tenant: self.of(tenant) for tenant in self.own}
 
-    def window(self, tenant: str, at: datetime) -> Window:
+    def window(self, tenant: str, at: datetime, planned: datetime | None = None) -> Window:
         """Whether a wave may begin at the tenant at an aware instant and has the time that it needs; if not, until
-        when.
+        when. What was `planned` for an instant a moment ago has the time that it had then: a process takes a while to
+        start.
         """
         found = self.of(tenant)
         if isinstance(found, str):
@@ -66,6 +70,9 @@ class Agenda:
             return Window(
                 open=False, reason=f"{tenant} has {days} days of notice, until {instant(noticed)}", until=until
             )
+        late = planned is not None and planned <= at < planned + LATE
+        if planned is not None and late and not asked.passed(at) and asked.at_once(at).open:
+            return asked.window(planned)
         return asked.window(at)
 
     def passing(self, passages: Passages) -> "Agenda":
@@ -84,9 +91,9 @@ class Agenda:
     def _noticed(self, tenant: str, calendars: Calendars) -> tuple[int, datetime | None]:
         """How many days of notice the tenant has, and the instant at which they are over."""
         days = max(self.notices.get(tenant, 0), notice_days(calendars))
-        if not days or self.sent is None:
+        if not days or self.sent is None or tenant not in self.sent:
             return days, None
-        return days, datetime.fromtimestamp(earliest(self.sent, days, calendars[0].calendar.timezone), UTC)
+        return days, datetime.fromtimestamp(earliest(self.sent[tenant], days, calendars[0].calendar.timezone), UTC)
 
     def any_time(self, tenant: str, at: datetime) -> Window:
         """The same for what takes no time and needs no support, as going back does."""
@@ -125,10 +132,10 @@ def agenda(
     product: Product,
     own: Mapping[str, Calendars | str],
     tenants: Iterable[Tenant] = (),
-    sent: datetime | None = None,
+    sent: Mapping[str, datetime] | None = None,
 ) -> Agenda:
-    """Of a product's tenants in production. `own` are their calendars; `sent` is when notices, which `tenants` want,
-    are taken to be sent.
+    """Of a product's tenants in production. `own` are their calendars; `sent` is when the notice of each, of as many
+    days as `tenants` want, is taken to be sent.
     """
     notices = {one.id: one.notice_days for one in tenants}
     return Agenda(own, shared_calendars(product, "production"), _support(product), product.slot, notices, sent)

@@ -40,7 +40,7 @@ def brief(
     passed: Sequence[str] = (),
 ) -> Brief:
     """The brief of a release as it stands; `standing` says how far it is, nothing of it when it is not given. `passed`
-    says of each place what was frozen there and by whose waivers it was reached.
+    says of each place what was closed there and by whose waivers it was reached.
 
     The same arguments give the same bytes, so that an update that changes nothing can be told.
     """
@@ -97,7 +97,7 @@ def _slot(wave: Wave, state: str) -> str:
 
 def _passed(passed: Sequence[str]) -> Iterator[Block]:
     if passed:
-        yield from sections("\n".join(["*Frozen, and passed by waiver*", *(f"• {escaped(one)}" for one in passed)]))
+        yield from sections("\n".join(["*Closed, and passed by waiver*", *(f"• {escaped(one)}" for one in passed)]))
 
 
 def _spoken(seconds: int) -> str:

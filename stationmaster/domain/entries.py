@@ -54,7 +54,7 @@ STEPS: dict[str, str] = {
     "thawed": "the freeze of the subject is over: reason; personal: who",
     "waived": "the key in the subject lets it pass a gate: gate, closed_by, reason, ticket, until; personal: who",
     "unwaived": "the waiver in the subject is revoked: reason; personal: who",
-    "passed": "the wave or environment in the subject is reached though frozen, by waiver: gates; personal: who",
+    "passed": "the wave or environment in the subject is reached though closed, by waiver: gates; personal: who",
     "aborted": "a person gave the release up: reason; personal: who",
     "adopted": "the tenant in the subject was found running this: version, digest, commit",
     "released": "every wave is through",

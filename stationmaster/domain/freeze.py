@@ -69,13 +69,19 @@ def closing(
 
 
 def touchable(
-    tenant: Tenant, agenda: Agenda, freezes: Iterable[Freeze], at: datetime, ring: str | None = None
+    tenant: Tenant,
+    agenda: Agenda,
+    freezes: Iterable[Freeze],
+    at: datetime,
+    ring: str | None = None,
+    *,
+    planned: datetime | None = None,
 ) -> Window:
     """Whether a new version may reach the tenant at an aware instant: its calendar, and the freezes in force then of
     production, of the tenant, of its ring, and of the `ring` in which a plan has it.
     """
     mine = closing_to(tenant, freezes, ring)
-    return all_of([agenda.window(tenant.id, at), *(freeze.window for freeze in mine)])
+    return all_of([agenda.window(tenant.id, at, planned), *(freeze.window for freeze in mine)])
 
 
 def closing_to(tenant: Tenant, freezes: Iterable[Freeze], ring: str | None = None) -> tuple[Freeze, ...]:

@@ -15,8 +15,9 @@ import rfc8785
 from stationmaster.domain.agenda import Agenda
 from stationmaster.domain.candidates import Openings, candidates, limits
 from stationmaster.domain.duration import instant
+from stationmaster.domain.entries import Entry
 from stationmaster.domain.product import Product
-from stationmaster.domain.slots import lay_out
+from stationmaster.domain.slots import Candidate, lay_out
 from stationmaster.domain.tenants import Directory, Tenant
 
 _HORIZON = timedelta(days=400)
@@ -140,19 +141,19 @@ def plan(
     *,
     agenda: Agenda,
     at: datetime,
-    sent: datetime | None = None,
+    sent: Mapping[str, datetime] | None = None,
     left_out: Mapping[str, tuple[Place, str]] | None = None,
     begun: Sequence[Wave] = (),
     behind: Mapping[str, int] | None = None,
 ) -> Plan:
-    """Rings in the order of `stationmaster.yaml`; in a ring the waves in the order of their slots, from the aware
-    instant `at` on; a ring without a tenant to move gives no wave.
+    """First what has begun, then the rings in the order of `stationmaster.yaml`, in a ring the waves in the order of
+    their slots, from the aware instant `at` on; a ring without a tenant to move gives no wave.
 
     `running` maps a tenant to the digest it runs; `digest` is the artifact of the release; `agenda` says when each may
-    be reached, and `sent` when notices are taken to be sent, `at` unless given. `left_out` maps whom it does not go to,
-    besides those who are pinned, to the place and the reason. `begun` are waves with whom this very release brought it
-    to: they stay as they are, or nobody would watch what it did to them. `behind` is how many versions tenants lag,
-    which is said of those who are pinned. The directory has passed `documents.check_directory`.
+    be reached, and `sent` when each one's notice is taken to be sent, `at` where it does not say. `left_out` maps whom
+    it does not go to, besides those who are pinned, to the place and the reason. `begun` are waves with whom this very
+    release brought it to: they stay as they are, or nobody would watch what it did to them. `behind` is how many
+    versions tenants lag, which is said of those who are pinned. The directory has passed `documents.check_directory`.
 
     Who has no slot is in a wave without one. It comes last, so that nobody waits behind it, but where its ring has no
     other: what should go first is never gone past.
@@ -165,18 +166,43 @@ def plan(
         for tenant in directory.tenants
     }
     moved = [one for one in directory.tenants if placements[one.id].place == "wave" and one.id not in mine]
-    slotted, unslotted = _in_slots(product, moved, agenda, at, sent or at)
-    waves: list[Wave] = []
+    slotted, unslotted = _in_slots(product, moved, agenda, at, sent or {})
+    order = [ring.name for ring in product.rings]
+    waves = sorted(begun, key=lambda wave: (order.index(wave.ring) if wave.ring in order else -1, wave.number))
     last: list[Wave] = []
     for ring in product.rings:
         known = [wave for wave in begun if wave.ring == ring.name]
         count = max((wave.number for wave in known), default=0)
         made = [wave for wave in slotted if wave.ring == ring.name]
-        waves += [*known, *(replace(wave, number=count + nth) for nth, wave in enumerate(made, 1))]
+        waves += [replace(wave, number=count + nth) for nth, wave in enumerate(made, 1)]
         left = [replace(wave, number=count + len(made) + 1) for wave in unslotted if wave.ring == ring.name]
         (last if known or made else waves).extend(left)
     placed = tuple(placements[tenant] for tenant in sorted(placements))
     return Plan(product.product, digest, (*waves, *last), placed)
+
+
+def begun(planned: Sequence[Entry], have: Collection[str]) -> list[Wave]:
+    """The waves of the plans that were recorded, with those of their tenants who `have` the release, also if nobody
+    knows them any more; the last word about each.
+    """
+    found: list[Wave] = []
+    left = set(have)
+    for wave in (wave for entry in reversed(planned) for wave in Plan.from_fact(entry.fact).waves):
+        mine = {i: tuple(t for t in tenants if t in left) for i, tenants in wave.instances.items()}
+        part = replace(wave, instances={instance: tenants for instance, tenants in mine.items() if tenants})
+        left -= set(part.tenants)
+        found += [part] if part.instances else []
+    return found
+
+
+def first_planned(planned: Sequence[Entry]) -> dict[str, datetime]:
+    """When each tenant was first in a wave of the plans that were recorded, in order."""
+    found: dict[str, datetime] = {}
+    for entry in planned:
+        for wave in entry.fact["waves"]:
+            for tenant in wave["tenants"]:
+                found.setdefault(tenant, datetime.fromisoformat(entry.at))
+    return found
 
 
 def outdated(plan: Plan, begun: Collection[str], planned: datetime, at: datetime) -> bool:
@@ -194,17 +220,18 @@ def outdated(plan: Plan, begun: Collection[str], planned: datetime, at: datetime
 
 
 def _in_slots(
-    product: Product, moved: Sequence[Tenant], agenda: Agenda, at: datetime, sent: datetime
+    product: Product, moved: Sequence[Tenant], agenda: Agenda, at: datetime, sent: Mapping[str, datetime]
 ) -> tuple[list[Wave], list[Wave]]:
     """The waves with their slots, and for each ring one of those who have none. One wave begins when the one before
     has ended: each is watched before the next.
     """
     begin = int(at.timestamp())
     end = begin + int(_HORIZON.total_seconds())
-    calendars = agenda.every()
-    found = candidates(
-        moved, {t.id: calendars.get(t.id, agenda.of(t.id)) for t in moved}, Openings(begin, end), sent, agenda.seconds
-    )
+    openings = Openings(begin, end)
+    found: list[Candidate] = []
+    for told in sorted({sent.get(tenant.id, at) for tenant in moved}):
+        some = [tenant for tenant in moved if sent.get(tenant.id, at) == told]
+        found += candidates(some, {one.id: agenda.of(one.id) for one in some}, openings, told, agenda.seconds)
     rings = [ring.name for ring in product.rings]
     made = lay_out(found, rings, limits(product, None, begin, end, "stationmaster.yaml"), begin, end)
     known = {tenant.id: tenant for tenant in moved}

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.plan import Plan, Wave
-from stationmaster.domain.product import Product
+from stationmaster.domain.product import Product, Ring
 
 
 def soaked(product: Product, plan: Plan, wave: Wave, entries: Sequence[Entry]) -> tuple[str, datetime] | None:
@@ -24,3 +24,13 @@ def soaked(product: Product, plan: Plan, wave: Wave, entries: Sequence[Entry]) -
         return None
     until, ring = max(ends)
     return ring, until
+
+
+def passed_over(product: Product, plan: Plan, wave: Wave) -> list[tuple[Ring, str]]:
+    """The rings before the wave's of which the plan has no wave, each with a tenant that runs something newer: nobody
+    but the newer release has tried the way there.
+    """
+    rings = [ring.name for ring in product.rings]
+    tried = {one.ring for one in plan.waves}
+    before = {ring.name: ring for ring in product.rings[: rings.index(wave.ring)] if ring.name not in tried}
+    return [(before[one.ring], one.tenant) for one in plan.placements if one.place == "newer" and one.ring in before]

@@ -118,7 +118,7 @@ EDGES: tuple[Edge, ...] = (
     ),
     # -- off the way
     Edge(_LEGS, "waiting", "same", "the leg, before it ends to wait for a window, an approval, a soak, a person"),
-    Edge(_LEGS, "passed", "same", "the leg, before it touches what is frozen and two approvers let it pass"),
+    Edge(_LEGS, "passed", "same", "the leg, before it touches what is closed and two approvers let it pass"),
     Edge(("failed", "held"), "passed", "same", "the same leg's next touch, before it sees that another act ended it"),
     Edge(("deploying",), "held", "held", "task promote, on a verdict that forbids widening; the watchdog, unwatched"),
     Edge(_LEGS, "failed", "failed", "the leg, as it ends with an error"),

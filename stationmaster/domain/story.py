@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stationmaster.domain.entries import Entry
-from stationmaster.domain.freeze import in_words
+from stationmaster.domain.freeze import closing_in_words, in_words
 from stationmaster.domain.plan import name_of
 
 _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
@@ -79,13 +79,13 @@ def _until(fact: dict[str, Any]) -> str:
 
 
 def _key(subject: str) -> str:
-    gate, _, key = subject.partition("/")
+    gate, _, key = subject.rpartition("/")
     return f"for {in_words(gate)} by key {key[:16]}…"
 
 
 def _pass(gate: dict[str, Any]) -> str:
     waivers = f"{_count(gate['waivers'], 'waiver')} ({', '.join(gate['tickets'])})"
-    return f"the freeze of {in_words(gate['gate'])} by {waivers}{_until(gate)}"
+    return f"{closing_in_words(gate['gate'])} by {waivers}{_until(gate)}"
 
 
 def _anew(fact: dict[str, Any]) -> str:

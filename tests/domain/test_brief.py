@@ -55,7 +55,7 @@ def test_what_was_passed_by_waiver_is_told_and_nothing_is_said_where_nothing_was
     plain = brief(cut(), ARTIFACT, planned())
     told = brief(cut(), ARTIFACT, planned(), passed=["at ring pilot: passes <it>, given by ben and rosa"])
     assert "waiver" not in written(plain)
-    assert "*Frozen, and passed by waiver*\n• at ring pilot: passes &lt;it&gt;, given by ben and rosa" in written(told)
+    assert "*Closed, and passed by waiver*\n• at ring pilot: passes &lt;it&gt;, given by ben and rosa" in written(told)
 
 
 def written(made: Brief) -> str:

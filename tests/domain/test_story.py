@@ -75,20 +75,20 @@ TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
         "a waiver for production until 2026-11-24T06:00:00Z, SHOP-1: checkout is down",
     ),
     "unwaived": (
-        f"ring:pilot/{64 * 'e'}", {"reason": "a mistake"},
-        "the waiver for ring pilot by key eeeeeeeeeeeeeeee… is revoked: a mistake",
+        f"blackout:eu/acme.yaml#audit/{64 * 'e'}", {"reason": "a mistake"},
+        "the waiver for blackout eu/acme.yaml#audit by key eeeeeeeeeeeeeeee… is revoked: a mistake",
     ),
     "passed": (
         "ring:pilot",
         {
             "gates": [
                 {"gate": "env:production", "waivers": [7, 9], "tickets": ["SHOP-1"], "until": "2026-11-24T06:00:00Z"},
-                {"gate": "tenant:acme", "waivers": [8, 9], "tickets": ["SHOP-1", "SHOP-2"], "until": None},
+                {"gate": "blackout:acme.yaml#audit", "waivers": [8, 9], "tickets": ["SHOP-1", "SHOP-2"], "until": None},
             ]
         },
         (
             "at ring pilot: passes the freeze of production by 2 waivers (SHOP-1) until 2026-11-24T06:00:00Z and "
-            "the freeze of tenant acme by 2 waivers (SHOP-1, SHOP-2)"
+            "blackout acme.yaml#audit by 2 waivers (SHOP-1, SHOP-2)"
         ),
     ),
     "frozen": (

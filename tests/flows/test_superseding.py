@@ -1,16 +1,18 @@
 """A newer release supersedes an older one where that never arrived, and the older one closes when nobody is left."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from stationmaster.blocks.superseding import SupersededError
+from stationmaster.blocks.supervisor import Fence
 from stationmaster.tasks.build import build
 from stationmaster.tasks.cut import cut
 from tests.shop import PRODUCT
-from tests.world import World
+from tests.world import Killed, World
 from tests.world import world as made
 
-SAME = PRODUCT.replace("NONCE/$$-$(date +%N)/", "NONCE/same/")  # a build that gives the same bytes each time
 NEW = {"acme": "3", "birch": "3", "cedar": "3"}
 
 
@@ -96,14 +98,88 @@ def test_an_older_version_is_never_released_over_a_newer_one(world: World) -> No
 
 
 def test_closing_leaves_alone_what_another_release_has_just_started(world: World) -> None:
-    world.commit("v2", product=SAME)
-    world.release()
     world.commit("v3")
     with world.leg("r3", "v3") as leg:
         artifact = build.fn(leg, cut.fn(leg))
-        file = str(world.store.path(artifact.digest))
-        colour = world.target.start("cloud", file, artifact.digest, (), fence=leg.fence, version="/about")
-        assert world.start("again", "v2").name == "Released"
-        assert world.target.runs["cloud", colour]["digest"] == artifact.digest
-    assert world.start("later", "v2").name == "Released"
-    assert ("cloud", colour) not in world.target.runs
+    world.ledger.take_lease("r3", "somebody", world.clock.now(), seconds=600)
+    file, fence = str(world.store.path(artifact.digest)), Fence(release="r3", epoch=2)
+    places: list[str] = []
+
+    def trap(when: str, call: str, arguments: tuple[Any, ...]) -> bool:
+        """As r2 is about to find its last wave good, r3 starts beside it."""
+        about = (when, call) == ("before", "ledger.append") and (arguments[0].step, arguments[0].subject)
+        if about == ("promoted", "broad") and not places:
+            places.append(world.target.start("cloud", file, artifact.digest, (), fence=fence, version="/about"))
+        return False
+
+    world.start()
+    world.approve()
+    world.power.trap = trap
+    assert world.start().name == "Released"
+    assert world.target.runs["cloud", places[0]]["digest"] == artifact.digest
+
+
+def test_one_that_goes_to_nobody_stops_nothing_and_needs_no_approval(world: World) -> None:
+    world.release()
+    before = dict(world.target.runs)
+    world.target.runs["cedar", "a"] = before["cedar", "b"]  # kept warm for somebody
+    world.freeze("env:production")
+    assert world.start("old", "v1").name == "Released"
+    assert ("cedar", "a") in world.target.runs
+
+
+def test_it_waits_until_the_newer_one_was_found_good(world: World) -> None:
+    assert world.start().name == "WaitingForApproval"
+    world.commit("v3")
+    world.start("r3", "v3")
+    world.approve("r3")
+
+    def trap(when: str, call: str, arguments: tuple[Any, ...]) -> bool:
+        about = call == "ledger.append" and (arguments[0].step, arguments[0].subject)
+        return when == "before" and about == ("promoted", "broad")
+
+    world.power.trap = trap
+    with pytest.raises(Killed):
+        world.start("r3", "v3")
+    world.power.on()
+    world.clock.sleep(31)
+    assert world.start().name == "WaitingForSoak"
+    assert "r3 took its place and is not found good yet" in world.last("waiting").fact["message"]
+    assert world.start("r3", "v3").name == "Released"
+    assert world.start().name == "Released"
+
+
+def test_a_ring_that_a_newer_one_took_over_soaks_before_the_older_one_goes_on(world: World) -> None:
+    soaking = PRODUCT.replace("{name: pilot, watch: 3s}", "{name: pilot, watch: 3s, soak: 2h}")
+    world.commit("v2", product=soaking)
+    world.start()
+    world.approve()
+    world.commit("v3", product=soaking)
+    world.start("r3", "v3")
+    world.approve("r3")
+    assert world.start("r3", "v3").name == "WaitingForSoak"
+    assert world.start().name == "WaitingForSoak"
+    assert world.production() == {"acme": "3", "birch": "1", "cedar": "1"}
+
+
+def test_what_a_release_lacks_is_taken_back_by_no_plan_however_late_it_is_made(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.start()
+    world.approve()
+    world.commit("v3")
+    assert world.release("fix", "v3").name == "Released"
+    beside = world.source.changes((), world.source.refs["v1"])
+    known = world.source.changes
+
+    def diverged(since: tuple[str, ...], until: str) -> tuple[Any, ...]:
+        """Neither r2 nor the fix contains the other."""
+        pair = {world.source.refs["v2"], world.source.refs["v3"]}
+        return beside if {*since, until} == pair else known(since, until)
+
+    monkeypatch.setattr(world.source, "changes", diverged)
+    for _ in range(2):
+        with pytest.raises(SupersededError, match="acme by fix"):
+            world.start()
+        world.clock.sleep(3600)
+    assert world.production() == NEW

@@ -176,3 +176,28 @@ def test_going_back_asks_no_calendar_of_those_who_are_hit(world: World) -> None:
     world.power.trap = once("target.shift", lambda _: world.windows("closed"))
     assert world.start().name == "RolledBack"
     assert world.production() == OLD
+
+
+def test_a_process_that_starts_a_moment_after_its_slot_began_still_has_it(world: World) -> None:
+    """The window is exactly as long as a wave takes."""
+    calendar(world, "birch", NIGHTS.replace('"23:00"', '"22:45"'))
+    says(world, "gather: 0s\n")
+    world.start()
+    world.approve()
+    world.start()
+    world.clock.at = at("2026-11-23T22:00:12")
+    assert world.start().name == "Released"
+
+
+def test_a_notice_runs_from_when_the_tenant_was_first_planned(world: World) -> None:
+    says(world, "gather: 0s\n")
+    world.start()
+    world.clock.at = at("2026-12-04T08:00")
+    calendar(world, "cedar", f"{OPEN}, notice_days: 3")
+    dinah = f"  - {{id: dinah, name: Dinah, ring: broad, {OPEN}, notice_days: 10}}"
+    world.directory.write_text(f"{world.directory.read_text()}\n{dinah}\n")
+    world.start()
+    world.approve()
+    assert world.start().name == "WaitingForWindow"
+    assert world.production() == NEW  # cedar was planned eleven days ago
+    assert until(world) == "2026-12-14T00:00:00Z"

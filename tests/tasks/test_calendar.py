@@ -7,11 +7,12 @@ import pytest
 
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.openness import FrozenError, WindowClosedError
+from stationmaster.blocks.superseding import SupersededError
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.entries import Draft
 from stationmaster.domain.plan import Wave
 from stationmaster.tasks.build import build
-from stationmaster.tasks.calendar import StepNotProvedError, SupersededError, require_unfrozen, require_window
+from stationmaster.tasks.calendar import StepNotProvedError, require_unfrozen, require_window
 from stationmaster.tasks.cut import cut
 from stationmaster.tasks.plan import make_plan
 from tests.world import World
@@ -87,6 +88,8 @@ def test_what_this_release_would_take_back_is_named(world: World, monkeypatch: p
 def test_what_came_after_stage_is_not_replaced_before_it_is_proved(world: World) -> None:
     fact = {"version": "1.1", "digest": "sha256:" + 64 * "b", "commit": world.source.refs["v1"]}
     with planned(world) as (leg, this):
+        pairs = {"revision": "", "pairs": [[world.ledger.running()["cedar"].fact["digest"], ""]]}
+        leg.record("staged", {}, pairs)
         world.ledger.append(Draft(release="r1", step="deployed", subject="birch", fact=fact), world.clock.now())
         with pytest.raises(StepNotProvedError, match="what birch run came after stage proved r2"):
             require_window.fn(leg, this, WAVE)
