@@ -17,6 +17,7 @@ from stationmaster.domain.calendar_answers import (
     utc,
 )
 from stationmaster.domain.calendar_fields import Governed
+from stationmaster.domain.spans import Spans
 
 HORIZON = timedelta(days=90)
 
@@ -94,17 +95,25 @@ class _Search:
 
     def in_the_way(self, calendars: Sequence[Named], action: Governed) -> Iterator[str]:
         """What closes the calendars that have no slot even alone; where each has one, what closes any of them."""
-        alone = [named for named in calendars if self.start([named]) is None]
-        for named in alone or calendars:
-            bare = Named(named.file, named.calendar.model_copy(update={"blackouts": ()}))
-            too_short = self.start([bare]) is None
+        bare = [Named(named.file, named.calendar.model_copy(update={"blackouts": ()})) for named in calendars]
+        alone = [place for place, named in enumerate(calendars) if self.start([named]) is None]
+        together = Spans.nothing() if alone else self._room(bare)
+        for place in alone or range(len(calendars)):
+            named = calendars[place]
+            too_short = self.start([bare[place]]) is None
             if by_windows(named.calendar, action) and (too_short or not alone):
                 yield named.ref(DEFAULT)
-            if not too_short:
-                yield from self._blackouts(named, action)
+            yield from self._blackouts(named, action, self._room([bare[place]]) if alone else together)
 
-    def _blackouts(self, named: Named, action: Governed) -> Iterator[str]:
+    def _room(self, calendars: Sequence[Named]) -> Spans:
+        """The openings that are long enough, and begin in time."""
+        found = opening(calendars, self.begin, self.limit + self.needed, self.action)
+        long = (found.ends - found.starts >= self.needed) & (found.starts < self.limit)
+        return Spans(found.starts[long], found.ends[long])
+
+    def _blackouts(self, named: Named, action: Governed, room: Spans) -> Iterator[str]:
+        """Those that take some of the room."""
         for rule in named.calendar.blackouts:
             within = spans_of(named.calendar, rule, self.begin, self.limit + self.needed)
-            if named.calendar.counts(rule, action) and within:
+            if named.calendar.counts(rule, action) and within & room:
                 yield named.ref(rule.name)

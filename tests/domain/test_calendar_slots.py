@@ -119,3 +119,15 @@ def test_a_slot_in_time_that_is_known_is_found_and_else_the_rule_is_named() -> N
     with pytest.raises(UnknownDaysError, match=r"c.yaml#festivals: .* to 2035, not in 2036"):
         slot(2, "2036-02-01T12:00", named)
     assert slot(5, "2036-02-01T12:00", named) == "nowhere: c.yaml#default"
+
+
+def test_a_blackout_that_touches_no_window_blocks_nothing() -> None:
+    noon = {"name": "noon", "rrule": "FREQ=DAILY", "start": "12:00", "end": "13:00"}
+    peak = {"name": "peak", "from": "2026-12-01T00:00", "to": "2027-02-01T00:00"}
+    short = {"name": "short", "rrule": "FREQ=DAILY", "start": "05:00", "end": "06:00"}
+    early = {"name": "early", "rrule": "FREQ=DAILY", "start": "04:00", "end": "07:00"}
+    named = calendar(windows=[NIGHTS, short], blackouts=[noon, peak, early])
+    assert slot(4, "2026-12-02T12:00", named, days=30) == "nowhere: c.yaml#peak"
+    other = calendar("d.yaml", default="open", blackouts=[{**NIGHTS, "name": "batch"}, noon])
+    several = (calendar(windows=[NIGHTS], blackouts=[noon]), other)
+    assert slot(4, "2026-12-02T12:00", *several, days=30) == "nowhere: c.yaml#default, d.yaml#batch"
