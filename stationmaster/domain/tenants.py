@@ -5,7 +5,7 @@ When it may be touched is said by its `calendar` (`calendar.py`); without one it
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from stationmaster.domain.calendar import Calendar
 
@@ -14,6 +14,15 @@ Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Low
 
 SHARED = "cloud"  # the instance that all cloud tenants share
 STAGE = "stage"  # the instance of the stage environment
+
+
+def _calendar(given: object) -> object:
+    """A mapping is a calendar and a text the name of one, so that what is wrong is told of that alone."""
+    if isinstance(given, dict):
+        return Calendar.model_validate(given)
+    if given is not None and not isinstance(given, str | Calendar):
+        raise ValueError("must be the name of a calendar file, or a calendar: a mapping of keys to values")
+    return given
 
 
 class Tenant(BaseModel):
@@ -29,7 +38,7 @@ class Tenant(BaseModel):
         default="cloud", description="cloud tenants share one instance; a dedicated tenant has its own."
     )
     timezone: str = Field(default="UTC", description="IANA zone.", examples=["Europe/Berlin"])
-    calendar: Calendar | str | None = Field(
+    calendar: Annotated[Calendar | str | None, BeforeValidator(_calendar)] = Field(
         default=None,
         description="When the tenant may be touched: a calendar file beside the directory, or a calendar. Closed "
         "without one.",

@@ -218,3 +218,19 @@ def test_no_text_gets_anything_but_a_document_error(text: str) -> None:
     with pytest.raises(DocumentError) as caught:
         read(Product, text, "f")
     assert caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("calendar", "said"),
+    [
+        ("{timezone: UTC, default: opne}", "tenants[1].calendar.default: 'opne' is not known (did you mean 'open'?)"),
+        ("{timezone: UTC, defalt: open}", "unknown key 'defalt' in tenants[1].calendar (did you mean 'default'?)"),
+        ("5", "tenants[1].calendar: must be the name of a calendar file, or a calendar: "),
+    ],
+)
+def test_what_is_wrong_in_a_tenants_calendar_is_told_once(calendar: str, said: str) -> None:
+    text = f"tenants:\n  - id: a\n    name: A\n    ring: pilot\n    calendar: {calendar}\n"
+    with pytest.raises(DocumentError) as refused:
+        read(Directory, text, "t.yaml")
+    assert str(refused.value).startswith(f"t.yaml:5: {said}")
+    assert len(refused.value.problems) == 1
