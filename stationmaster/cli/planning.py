@@ -35,7 +35,7 @@ def planned(tenants: Path, config: Path | None, sent: datetime, end: datetime, d
     else:
         product = read(Product, _text(config), str(config)).value
         check_directory(product, directory)
-        calendars = Agenda(calendars, shared_calendars(product, "production")).every()
+        calendars = Agenda(calendars, shared_calendars(product, "production", str(config))).every()
         rings, kept = tuple(ring.name for ring in product.rings), limits(product, duration, *within, str(config))
     if kept.duration > within[1] - within[0]:
         raise InputError(f"a wave of {kept.duration} seconds is longer than the plan", hint="give it more --days")

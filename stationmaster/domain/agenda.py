@@ -141,10 +141,10 @@ def agenda(
     return Agenda(own, shared_calendars(product, "production"), _support(product), product.slot, notices, sent)
 
 
-def shared_calendars(product: Product, environment: str) -> Calendars:
-    """The product's own calendar and that of the environment."""
+def shared_calendars(product: Product, environment: str, file: str = "stationmaster.yaml") -> Calendars:
+    """The product's own calendar and that of the environment. `file` is what the product's is called."""
     found = {"product": product.calendars.product, environment: getattr(product.calendars, environment)}
-    return tuple(Named(f"stationmaster.yaml:calendars.{name}", one) for name, one in found.items() if one)
+    return tuple(Named(f"{file}:calendars.{name}", one) for name, one in found.items() if one)
 
 
 def _support(product: Product) -> Calendars:

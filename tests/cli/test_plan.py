@@ -206,9 +206,9 @@ def test_a_calendar_of_the_product_counts_for_everybody(files: Files) -> None:
     shared = f"calendars: {{production: {{timezone: UTC, default: open, blackouts: [{blackout}]}}}}\n"
     files.write("stationmaster.yaml", PRODUCT + shared)
     files.tenants("id: a, ring: pilot, calendar: berlin.yaml")
-    config = ("--config", str(files.folder / "stationmaster.yaml"))
-    assert waves(files.plan(*config))[0][1] == "2026-11-26T21:00:00Z"
-    assert rules(files.plan(*config, days=2)) == {"a": ["stationmaster.yaml:calendars.production#fair"]}
+    typed = str(files.folder / ".." / "plan" / "stationmaster.yaml")
+    assert waves(files.plan("--config", typed))[0][1] == "2026-11-26T21:00:00Z"
+    assert rules(files.plan("--config", typed, days=2)) == {"a": [f"{typed}:calendars.production#fair"]}
 
 
 def test_a_30_minute_start_window_with_hundreds_of_tenants_loses_nobody(files: Files) -> None:
