@@ -17,6 +17,7 @@ from stationmaster.domain.business import BusinessDays, Fiscal, Region
 from stationmaster.domain.calendar_fields import (
     AppliesTo,
     Day,
+    Days,
     Governed,
     RecurrenceText,
     WallClock,
@@ -180,7 +181,7 @@ class Calendar(BaseModel):
     cutoff: Annotated[Seconds, Field(le=_MOST_SECONDS)] = Field(
         default=0, description="What cannot end this long before the window closes is not started."
     )
-    min_notice_days: int = Field(
+    min_notice_days: Days = Field(
         default=0, ge=0, le=3660, description="Whole local days between the notice and what it tells."
     )
     applies_to: AppliesTo = Field(

@@ -22,6 +22,12 @@ def _wall_time(given: object) -> time | None:
     return time.fromisoformat(given)
 
 
+def _number(given: object) -> object:
+    if isinstance(given, bool):
+        raise ValueError(f"{str(given).lower()} is no number of days; write it as 10")  # noqa: TRY004 - as pydantic wants it
+    return given
+
+
 def _written(given: object) -> object:
     """A number is no date, in quotes neither, though pydantic would count it from 1970."""
     written = re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", given) if isinstance(given, str) else isinstance(given, date)
@@ -70,5 +76,6 @@ def _rrule(text: str) -> str:
 RecurrenceText = Annotated[str, AfterValidator(_rrule)]
 WallTime = Annotated[time, BeforeValidator(_wall_time), WithJsonSchema({"type": "string", "examples": ["22:00"]})]
 WallClock = Annotated[datetime, BeforeValidator(_written), AfterValidator(_local), WithJsonSchema({"type": "string"})]
+Days = Annotated[int, BeforeValidator(_number)]
 Day = Annotated[date, BeforeValidator(_written), WithJsonSchema({"type": "string", "format": "date"})]
 AppliesTo = Annotated[tuple[Annotated[Governed, BeforeValidator(_governed)], ...], Field(min_length=1)]

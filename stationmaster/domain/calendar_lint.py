@@ -36,9 +36,16 @@ def lint(document: Document[Calendar], at: datetime) -> list[Finding]:
     """What is suspicious within LOOKAHEAD from an aware instant on, in the order of the lines."""
     begin = seconds_of(at)
     look = _Look(document.value, at, begin, begin + int(LOOKAHEAD.total_seconds()))
-    said = [*look.each(), *look.pairs(), *look.whole()]
+    said = [*_cutoff(document), *look.each(), *look.pairs(), *look.whole()]
     found = [Finding(document.file, document.line(*place), rule, what, hint) for place, rule, what, hint in said]
     return sorted(found, key=lambda finding: (finding.line or 0, finding.message))
+
+
+def _cutoff(document: Document[Calendar]) -> Iterator[Said]:
+    """A number without a unit that is rather one of minutes."""
+    written = (document.located.data or {}).get("cutoff")
+    if isinstance(written, int) and 0 < written < 60:  # noqa: PLR2004 - a minute
+        yield ("cutoff",), None, f"cutoff: {written} is {written} seconds", f"write {written}m if you mean minutes"
 
 
 @dataclass(frozen=True, slots=True)

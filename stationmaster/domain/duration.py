@@ -11,6 +11,8 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def seconds(text: object) -> object:
     """`45m` → 2700. Numbers are taken as seconds; anything else is refused."""
+    if isinstance(text, bool):
+        raise ValueError(f"{str(text).lower()} is not a duration; write 90s, 45m, 2h or 3d")  # noqa: TRY004 - as pydantic wants it
     if not isinstance(text, str):
         return text
     match = re.fullmatch(r"(\d+)([smhd])", text.strip())

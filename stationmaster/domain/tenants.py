@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from stationmaster.domain.calendar import Calendar
+from stationmaster.domain.calendar_fields import Days
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Lower case, digits and hyphens.")]
 
@@ -44,7 +45,7 @@ class Tenant(BaseModel):
         "without one.",
         examples=["calendars/acme.yaml"],
     )
-    notice_days: int = Field(
+    notice_days: Days = Field(
         default=0, ge=0, le=400, description="Whole local days that must lie between a notice and a change."
     )
     sites: tuple[Id, ...] = ()

@@ -73,6 +73,8 @@ def test_what_is_not_said_is_closed_and_for_deploys_and_flags() -> None:
         ("cutoff: 30m", "cutof: 30m", "c.yaml:15: unknown key 'cutof' (did you mean 'cutoff'?)"),
         ("cutoff: 30m", "cutoff: half an hour", "c.yaml:15: cutoff: 'half an hour' is not a duration"),
         ("cutoff: 30m", "cutoff: 99999999999999999999d", "c.yaml:15: cutoff: "),
+        ("cutoff: 30m", "cutoff: true", "c.yaml:15: cutoff: true is not a duration; write 90s, 45m, 2h or 3d"),
+        ("days: 10", "days: true", "c.yaml:16: min_notice_days: true is no number of days; write it as 10"),
         ("days: 10", "days: -1", "c.yaml:16: min_notice_days: "),
         ("[deploy, flag]", "[deploys]", "c.yaml:17: applies_to[1]: 'deploys' is no action; did you mean 'deploy'?"),
         ("[deploy, flag]", "[rollback]", "no calendar blocks a rollback; leave it out"),

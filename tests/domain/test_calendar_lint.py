@@ -30,6 +30,11 @@ def test_what_is_meant_is_left_alone() -> None:
     assert found("timezone: UTC\ndefault: open\nblackouts:\n  - {name: holidays, holidays: DE}\n") == []
 
 
+def test_a_cutoff_of_so_many_seconds_was_rather_meant_in_minutes() -> None:
+    assert found(GOOD.replace("30m", "30")) == ["3: cutoff: 30 is 30 seconds; write 30m if you mean minutes"]
+    assert found(GOOD.replace("30m", "30s")) == found(GOOD.replace("30m", "60")) == []
+
+
 @pytest.mark.parametrize(
     ("rule", "said"),
     [

@@ -234,3 +234,8 @@ def test_what_is_wrong_in_a_tenants_calendar_is_told_once(calendar: str, said: s
         read(Directory, text, "t.yaml")
     assert str(refused.value).startswith(f"t.yaml:5: {said}")
     assert len(refused.value.problems) == 1
+
+
+def test_a_boolean_is_no_number_of_days() -> None:
+    with pytest.raises(DocumentError, match="notice_days: true is no number of days; write it as 10"):
+        read(Directory, "tenants:\n  - {id: a, name: A, ring: pilot, notice_days: true}\n", "t.yaml")
