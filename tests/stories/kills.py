@@ -186,7 +186,7 @@ def story(release: Release) -> list[tuple[str, str, str]]:
 
 def _plain(fact: dict[str, Any]) -> str:
     text = json.dumps({name: value for name, value in fact.items() if name not in _MEASURED}, sort_keys=True)
-    return re.sub(r'"seconds": [\d.]+|"log": "[^"]+"', '"…": 0', text)
+    return re.sub(r'"seconds": [\d.]+|"(log|start|end)": "[^"]+"', '"…": 0', text)
 
 
 def _renamed(text: str, names: dict[str, str]) -> str:

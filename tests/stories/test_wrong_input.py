@@ -52,7 +52,7 @@ def test_a_closed_window_is_waited_for_and_opened(sandbox: Sandbox) -> None:
 
     def close(text: str) -> str:
         lines = [
-            line.replace("calendars/any-time.yaml", "null") if "id: kowalski" in line else line
+            line.replace("calendars/any-time.yaml", "null") if "ring: pilot" in line else line
             for line in text.splitlines()
         ]
         return "\n".join(lines) + "\n"
