@@ -171,13 +171,8 @@ class AskedDirectory(BaseModel, ABC):
         return Path(self.calendars) if self.calendars else home() / "calendars"
 
     def calendars_of(self, tenants: Iterable[Tenant]) -> dict[str, Found]:
-        """Tenant to its calendars, or to the reason why it has none. A name that the source gives leads nowhere but
-        below the folder.
-        """
-        given = list(tenants)
-        out = {one.id: _leads_out(one.calendar) for one in given if isinstance(one.calendar, str)}
-        found = load_calendars([one for one in given if not out.get(one.id)], self.calendar_folder, self._label)
-        return {one.id: out.get(one.id) or found[one.id] for one in given}
+        """Tenant to its calendars, or to the reason why it has none."""
+        return load_calendars(tenants, self.calendar_folder, self._label)
 
     def read(self, product: Product | None = None) -> Directory:
         """The tenants, checked against the product's rings when it is given. An age that is more than `cache` is
@@ -250,12 +245,6 @@ class AskedDirectory(BaseModel, ABC):
         with contextlib.suppress(OSError):  # a full disk must not stop a release here; the source is asked again then
             self.copy_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             durable.write(self.copy_path, copy.model_dump_json(), mode=0o600)
-
-
-def _leads_out(name: str) -> str:
-    """Why a calendar file is not looked for; nothing if it is."""
-    path = Path(name)
-    return f"{name} leads out of the folder of calendars" if path.is_absolute() or ".." in path.parts else ""
 
 
 def ago(seconds: float) -> str:

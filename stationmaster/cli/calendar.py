@@ -14,9 +14,9 @@ from stationmaster.cli.moments import typed_duration, typed_instant
 from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer
 from stationmaster.cli.person import now
+from stationmaster.domain import calendar_files
 from stationmaster.domain.calendar import Action, Calendar, Named
 from stationmaster.domain.calendar_answers import LOOKAHEAD, state
-from stationmaster.domain.calendar_files import read_calendar
 from stationmaster.domain.calendar_rules import UnknownDaysError
 from stationmaster.domain.calendar_slots import Slot, next_slot
 from stationmaster.domain.documents import Document
@@ -175,13 +175,14 @@ def _placed(documents: Sequence[Document[Calendar]]) -> Iterator[None]:
 
 
 def _documents(files: Sequence[str]) -> list[Document[Calendar]]:
-    return [read_calendar(text_of(file), file) for file in files]
+    return [calendar_files.read_calendar(text_of(file), file) for file in files]
 
 
 def text_of(file: str) -> str:
     """The text of a calendar file."""
     try:
-        return Path(file).read_text("utf-8")
+        with Path(file).open("rb") as opened:
+            return calendar_files.text_of(opened.read(calendar_files.LARGEST + 1), file)
     except OSError as error:
         raise UnreadableCalendarError(
             f"it cannot be read: {error.strerror}", file=file, hint="name a calendar file"

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stationmaster.blocks.calendars import leads_out, read_file
 from stationmaster.cli.person import now
 from stationmaster.cli.tools import only_product, open_ledger, recall
-from stationmaster.domain.calendar_files import read_calendar
 from stationmaster.domain.calendar_lint import lint as lint_calendar
 from stationmaster.domain.documents import Document, DocumentError, read
 from stationmaster.domain.errors import InputError, StationmasterError
@@ -97,14 +97,14 @@ def _look(lint: Lint, source: "TenantDirectory", product: Product | None, name: 
     calendars, at = source.calendars_of(directory.value.tenants), now()
     lint.findings += windows(directory, calendars, at, timedelta(seconds=product.slot if product else _SLOT))
     names = {one.calendar for one in directory.value.tenants if isinstance(one.calendar, str)}
-    for file in sorted(names):
+    for file in sorted(name for name in names if not leads_out(name)):
         lint.findings += _of_calendar(source.calendar_folder / file, file, at)
 
 
 def _of_calendar(path: Path, name: str, at: datetime) -> list[Finding]:
     """What is wrong or suspicious in a calendar file itself. One that cannot be read is a finding about its tenants."""
     try:
-        document = read_calendar(path.read_text(encoding="utf-8"), name)
+        document = read_file(path, name)
     except (OSError, ValueError):
         return []
     except DocumentError as error:

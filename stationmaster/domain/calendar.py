@@ -33,6 +33,7 @@ Action = Literal["deploy", "migration", "flag", "rollback", "hotfix"]
 DEFAULT = "default"  # what `rules` call a calendar's own state; no rule may be called so
 _KINDS = ("rrule", "from", "business_days", "fiscal", "holidays")
 _OF_RRULE = ("start", "end", "dtstart")
+MOST_RULES = 2000  # of one calendar
 _MOST_SECONDS = 400 * 86_400
 
 
@@ -188,6 +189,12 @@ class Calendar(BaseModel):
         default=("deploy", "flag"),
         description="For an action that is not listed it is open except in blackouts that list it themselves.",
     )
+
+    @model_validator(mode="after")
+    def _has_rules_in_reason(self) -> Self:
+        if (count := len(self.windows) + len(self.blackouts)) > MOST_RULES:
+            raise ValueError(f"it has {count} rules, and {MOST_RULES} are read at most; say what recurs with rrule")
+        return self
 
     @model_validator(mode="after")
     def _names_each_rule_once(self) -> Self:

@@ -12,7 +12,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from stationmaster.domain.calendar import DEFAULT, Calendar, Rule
+from stationmaster.domain.calendar import DEFAULT, MOST_RULES, Calendar, Rule
 from stationmaster.domain.documents import Document, DocumentError
 from stationmaster.domain.errors import nearest
 from stationmaster.domain.ical_events import Event, Range, begin
@@ -92,6 +92,10 @@ class _Reader:
                 ranges.append(within)
                 self._take(around.inside("AVAILABLE"), "windows", zones, zone, within)
         if self.problems:
+            return None
+        count = sum(len(rules) for rules in self.rules.values())
+        if count > MOST_RULES:
+            self.problems.append(Problem(None, f"it has {count} rules, and {MOST_RULES} are read at most"))
             return None
         default: Literal["open", "closed"] = "open" if kind == "blackouts" and not ranges else "closed"
         return Calendar(timezone=zone, default=default, **{key: tuple(rules) for key, rules in self.rules.items()})

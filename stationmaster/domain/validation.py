@@ -32,7 +32,7 @@ def _bare(place: Place) -> Place:
 
 
 def _path(place: Place) -> str:
-    path = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in _bare(place))
+    path = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part[:_LONGEST]}" for part in _bare(place))
     return path.removeprefix(".") or "the file"
 
 
@@ -41,11 +41,11 @@ def _wording(detail: Any, schema: dict[str, Any]) -> tuple[str, str | None]:  # 
     place, kind, given = detail["loc"], detail["type"], detail["input"]
     key = str(_bare(place)[-1]) if _bare(place) else ""
     if kind == "extra_forbidden" or place[-1:] == ("[key]",):
-        return f"unknown key {key!r}{_within(place)}", nearest(key, _keys(schema, _bare(place)[:-1]))
+        return f"unknown key {_shown(key)}{_within(place)}", nearest(key, _keys(schema, _bare(place)[:-1]))
     if kind == "missing":
         return f"missing key {key!r}{_within(place)}", _at(schema, place).get("description")
     if kind == "literal_error":
-        return f"{_path(place)}: {given!r} is not known", nearest(str(given), _values(_at(schema, place)))
+        return f"{_path(place)}: {_shown(given)} is not known", nearest(str(given), _values(_at(schema, place)))
     return f"{_path(place)}: {_plain(kind, detail)}", _at(schema, place).get("description")
 
 
@@ -54,6 +54,7 @@ def _within(place: Place) -> str:
     return f" in {_path(outer)}" if outer else ""
 
 
+_LONGEST = 80  # characters of a value
 _KINDS = {
     "tuple_type": "must be a list, like [first, second]",
     "model_type": "must be a mapping of keys to values",
@@ -66,11 +67,17 @@ def _plain(kind: str, detail: Any) -> str:  # noqa: ANN401
     if kind in _KINDS:
         return _KINDS[kind]
     if kind == "value_error":
-        return str(detail["ctx"]["error"])
+        return str(detail["ctx"]["error"]).replace(repr(detail["input"]), _shown(detail["input"]))
     if kind == "string_type":
-        return f"must be text; write quotes around {detail['input']!r}"
+        return f"must be text; write quotes around {_shown(detail['input'])}"
     said = str(detail["msg"]).replace("Input should be", "must be").replace("String should", "must")
     return f"{said}, not {str(detail['input'])[:60]!r}"
+
+
+def _shown(given: object) -> str:
+    """What was given, as far as a message has room for it."""
+    text = repr(given)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _at(schema: dict[str, Any], place: Place) -> dict[str, Any]:

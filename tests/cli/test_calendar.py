@@ -218,3 +218,10 @@ def test_days_that_nobody_knows_are_told_with_file_line_and_rule(
     code, said = ask(capsys, question[0], "b.yaml", "in.yaml", *question[1:])
     assert code == 2
     assert "in.yaml:4: rule 'festivals': the public holidays of IN are known from 2001 to 2035, not in 2036" in said
+
+
+def test_a_file_without_end_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "zero.yaml").symlink_to("/dev/zero")
+    code, said = ask(capsys, "check", "zero.yaml", "--at", OPEN)
+    assert code == 2
+    assert "zero.yaml: the file is larger than 1 MiB" in said

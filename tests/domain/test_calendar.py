@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stationmaster.domain.calendar import Calendar, Named, Rule
+from stationmaster.domain.calendar import MOST_RULES, Calendar, Named, Rule
 from stationmaster.domain.calendar_answers import state
 from stationmaster.domain.calendar_lint import lint
 from stationmaster.domain.calendar_rules import UnknownDaysError
@@ -74,6 +74,8 @@ def test_what_is_not_said_is_closed_and_for_deploys_and_flags() -> None:
         ("cutoff: 30m", "cutoff: half an hour", "c.yaml:15: cutoff: 'half an hour' is not a duration"),
         ("cutoff: 30m", "cutoff: 99999999999999999999d", "c.yaml:15: cutoff: "),
         ("cutoff: 30m", "cutoff: true", "c.yaml:15: cutoff: true is not a duration; write 90s, 45m, 2h or 3d"),
+        ("cutoff: 30m", f"cutoff: {'x' * 999}", f"c.yaml:15: cutoff: '{'x' * 78}… is not a duration"),
+        ("default: closed", f"default: {'x' * 999}", f"c.yaml:2: default: '{'x' * 78}… is not known"),
         ("days: 10", "days: true", "c.yaml:16: min_notice_days: true is no number of days; write it as 10"),
         ("days: 10", "days: -1", "c.yaml:16: min_notice_days: "),
         ("[deploy, flag]", "[deploys]", "c.yaml:17: applies_to[1]: 'deploys' is no action; did you mean 'deploy'?"),
@@ -190,3 +192,11 @@ def test_the_examples_of_the_pages_are_calendars_and_nothing_about_them_is_suspi
     assert examples
     for example in examples:
         assert lint(read(Calendar, example, str(page)), AT) == []
+
+
+def test_a_calendar_has_so_many_rules_at_most() -> None:
+    rows = [f"  - {{name: r{n}, from: 2026-12-14T00:00, to: 2026-12-19T00:00}}\n" for n in range(MOST_RULES + 1)]
+    text = "timezone: UTC\ndefault: open\nblackouts:\n"
+    assert len(read(Calendar, text + "".join(rows[1:]), "c.yaml").value.blackouts) == MOST_RULES
+    with pytest.raises(DocumentError, match="it has 2001 rules, and 2000 are read at most"):
+        read(Calendar, text + "".join(rows), "c.yaml")

@@ -400,3 +400,11 @@ def test_a_changed_name_closes_or_changes_nothing(name: str, data: st.DataObject
 def test_what_is_made_up_is_refused(text: str) -> None:
     with pytest.raises(DocumentError):
         ical.read(text, "c.ics", "windows")
+
+
+def test_a_file_has_so_many_events_at_most() -> None:
+    text = whole(
+        *(event(f"DTSTART;VALUE=DATE:{2026 + n // 28}01{n % 28 + 1:02}", f"SUMMARY:r{n}") for n in range(2001))
+    )
+    with pytest.raises(DocumentError, match="it has 2001 rules, and 2000 are read at most"):
+        ical.read(text, "c.ics")
