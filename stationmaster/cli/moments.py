@@ -1,5 +1,6 @@
 """Instants and durations as they are typed, and what is wrong with one that is none."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from stationmaster.cli.person import now
@@ -22,10 +23,15 @@ class NoDurationError(InputError):
     code = "no_duration"
 
 
+def _instant(text: str) -> datetime:
+    """RFC 3339 lets people write the Z small."""
+    return datetime.fromisoformat(re.sub(r"(?<=[0-9])z$", "Z", text))
+
+
 def typed_instant(option: str, text: str) -> datetime:
     """What was typed for an option, with its zone."""
     try:
-        at = datetime.fromisoformat(text)
+        at = _instant(text)
     except ValueError:
         at = None
     if at is None or at.tzinfo is None:
@@ -37,20 +43,20 @@ def typed_instant(option: str, text: str) -> datetime:
 def typed_duration(option: str, text: str) -> timedelta:
     """What was typed for an option: some time, and not too long for calendars."""
     try:
-        found = timedelta(seconds=int(str(seconds(text))))
-    except (ValueError, OverflowError):
-        found = timedelta(0)
-    if not timedelta(0) < found <= _FURTHEST:
-        raise NoDurationError(
-            f"{option} {text!r} is no duration of at most {_FURTHEST.days}d", hint="write 90s, 45m, 2h or 3d"
-        )
-    return found
+        found = int(str(seconds(text)))
+    except ValueError:
+        wrong = "has no unit" if text.strip().isdecimal() else "is no duration"
+    else:
+        if 0 < found <= _FURTHEST.total_seconds():
+            return timedelta(seconds=found)
+        wrong = "is no time at all" if found == 0 else f"is longer than {_FURTHEST.days}d"
+    raise NoDurationError(f"{option} {text!r} {wrong}", hint="write 90s, 45m, 2h or 3d")
 
 
 def typed_begin(text: str | None) -> datetime:
     """The whole second, in UTC, at or after what was typed for --from, of which calendars can answer; now for None."""
     try:
-        at = now() if text is None else datetime.fromisoformat(text)
+        at = now() if text is None else _instant(text)
         begin = (at + timedelta(microseconds=999_999)).replace(microsecond=0).astimezone(UTC)
     except (ValueError, OverflowError):
         at = None

@@ -225,3 +225,9 @@ def test_a_file_without_end_is_refused(folder: Path, capsys: pytest.CaptureFixtu
     code, said = ask(capsys, "check", "zero.yaml", "--at", OPEN)
     assert code == 2
     assert "zero.yaml: the file is larger than 1 MiB" in said
+
+
+def test_the_letters_of_an_instant_may_be_small(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask(capsys, "check", "b.yaml", "--at", OPEN.lower(), "--json") == ask(
+        capsys, "check", "b.yaml", "--at", OPEN, "--json"
+    )
