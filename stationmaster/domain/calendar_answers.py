@@ -82,9 +82,9 @@ def state(calendars: Sequence[Named], at: datetime, action: Action = "deploy") -
     """
     instant = seconds_of(at)
     limit = instant + int(LOOKAHEAD.total_seconds())
-    found = opening(calendars, instant, limit + 1, action)
+    found, possible = _openings(calendars, instant, limit + 1, action)
     rules = _rules(calendars, instant, governed(action), is_open=found.at(instant))
-    change, dark = found.next_change(instant), unsure(calendars, instant, limit + 1, action)
+    change, dark = found.next_change(instant), possible - found
     if dark and (change is None or change >= int(dark.starts[0])):
         raise unknown_days(calendars, int(dark.starts[0]), action)
     return State(found.at(instant), rules, utc(change) if change is not None and change <= limit else None)

@@ -43,6 +43,8 @@ def in_force(timing: Timing, zone_name: str, years: range) -> Spans:
 
 def unknown(timing: Timing, zone_name: str, years: range) -> Spans:
     """When nobody knows whether the rule is in force, during the same."""
+    if timing.holidays is None and timing.business_days is None:
+        return Spans.nothing()
     return union(_of_year(timing, zone_name, year)[1] for year in years)
 
 
