@@ -69,7 +69,7 @@ def test_plan_progress_and_summary_stand_beside_the_run(world: World) -> None:
     with get_client(sync_client=True) as client:
         found = {one.key: one for one in client.read_artifacts() if str(one.key).endswith("-r2")}
     kinds = {"plan-r2": "table", "progress-r2": "progress", "summary-r2": "markdown"}
-    assert {key: one.type for key, one in found.items()} == kinds
+    assert {key: found[key].type for key in kinds} == kinds
     world.approve()
     with get_client(sync_client=True) as client:
         run = leg(world, return_state=True).state_details.flow_run_id
