@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-WIDTH, BOX, TALL, STEP, ROW = 1074, 138, 44, 155, 72
+WIDTH, BOX, TALL, STEP, ROW = 1229, 138, 44, 155, 72
 MIDDLE = BOX // 2
 Box = tuple[str, str]  # an act, and what it is about
 
