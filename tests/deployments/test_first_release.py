@@ -63,6 +63,7 @@ def test_the_page_leads_from_an_empty_folder_to_a_release_and_back(stranger: San
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_a_sandbox_that_was_killed_while_it_was_made_is_completed_and_then_left_alone(stranger: Sandbox) -> None:
     folder = _product(stranger.home / "notes")
     copies = stranger.home / ".stationmaster" / "blocks"

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, StateType
+from prefect.exceptions import PrefectHTTPStatusError
 from pydantic import SecretStr
 
 from stationmaster.blocks.chat import SlackChat
@@ -60,6 +62,15 @@ def channel() -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
 
 
 def crash(name: str, *tags: str) -> None:
+    """Once more while the server is too busy to answer."""
+    for _ in range(20):
+        with suppress(PrefectHTTPStatusError):
+            return _crash(name, *tags)
+        time.sleep(0.5)
+    return _crash(name, *tags)
+
+
+def _crash(name: str, *tags: str) -> None:
     with get_client(sync_client=True) as client:
         run = client.create_flow_run(flow(lambda: None, name="release"), name=name, tags=[TAG, *tags])  # type: ignore[call-overload] # a lambda will do
         client.set_flow_run_state(run.id, State[None](type=StateType.CRASHED, name="Crashed"), force=True)
