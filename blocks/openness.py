@@ -12,8 +12,7 @@ from datetime import datetime, time, timedelta
 from stationmaster.blocks.agendas import agenda_of
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.waivers import Met, met, put_on_record
-from stationmaster.domain.agenda import Agenda, shared_calendars
-from stationmaster.domain.agenda import environment as calendars_of
+from stationmaster.domain.agenda import Agenda, environment_question
 from stationmaster.domain.blackout import Question
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
@@ -103,14 +102,6 @@ class _Known:
     agenda: Agenda
 
 
-def closed(leg: Leg, product: Product, wave: Wave, tenants: Collection[str]) -> dict[str, Window]:
-    """Those of the tenants that may not be touched in production now, each with the reason. One that the directory
-    does not know is closed.
-    """
-    found = met(leg)
-    return _closed(leg, found, _known(leg, product, found), wave, tenants)
-
-
 def must_be_open(leg: Leg, product: Product, wave: Wave, tenants: Collection[str]) -> None:
     """Return if every one of the tenants that does not run the release yet may be touched now. What is closed
     and passed by waiver is on record then.
@@ -165,7 +156,7 @@ def must_be_unfrozen(leg: Leg, product: Product, environment: Environment) -> No
     if shut:
         answer = all_of(freeze.window for freeze in shut)
         raise FrozenError(leg.release, environment, answer, _past(leg, [freeze.gate for freeze in shut]))
-    calendars = calendars_of(product, environment, found.blackouts)
+    calendars = environment_question(product, environment, found.blackouts)
     answer = calendars.window(at)
     if not answer.open:
         raise EnvironmentClosedError(leg.release, answer, _past(leg, _waivable(leg, calendars, at)))
@@ -198,10 +189,9 @@ def must_be_migratable(leg: Leg, product: Product, instance: str) -> None:
 
 
 def _must_be_open_to_migrations(leg: Leg, product: Product, environment: Environment, found: Met) -> None:
-    shared, at = shared_calendars(product, environment), leg.tools.now()
-    if not shared:
+    asked, at = environment_question(product, environment, found.blackouts, "migration"), leg.tools.now()
+    if not asked.calendars:
         return
-    asked = Question(environment, shared, (), 1, "migration", found.blackouts)
     if not (now := asked.at_once(at)).open:
         reason = f"{environment} is closed for migrations: {', '.join(now.rules)}"
         answer = Window(open=False, reason=reason, until=now.next_transition)
@@ -227,6 +217,9 @@ def _through(found: Met, freezes: Iterable[Freeze], blackouts: Iterable[Gate]) -
 
 
 def _closed(leg: Leg, found: Met, known: _Known, wave: Wave, tenants: Collection[str]) -> dict[str, Window]:
+    """Those of the tenants that may not be touched in production now, each with the reason. One that the directory
+    does not know is closed.
+    """
     at = leg.tools.now()
     there = known.tenants
     answers = {

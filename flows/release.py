@@ -63,11 +63,12 @@ def runbook(leg: Leg) -> None:
     except NOT_WATCHED:
         raise
     except StationmasterError:
-        if all(is_good(leg, *done(leg), wave) for wave in begun_waves(leg)):
+        if begun_are_good(leg):
             raise
 
 
 def carry(leg: Leg) -> None:
+    """From the commit to every tenant."""
     require_confirmation(leg)
     this = cut(leg)
     require_base(leg, this)
@@ -116,6 +117,7 @@ def carry(leg: Leg) -> None:
 
 
 def is_good(leg: Leg, this: Cut, artifact: Artifact, wave: Wave) -> bool:
+    """Watch a wave to its verdict. False when it goes back; what is not good enough raises."""
     verdict = watch(leg, this, artifact, wave)
     if verdict.verdict == "rollback":
         route_back(leg, of_breach(verdict))  # the routes first; flow `rollback` does the rest
@@ -124,6 +126,11 @@ def is_good(leg: Leg, this: Cut, artifact: Artifact, wave: Wave) -> bool:
     return True
 
 
-def done(leg: Leg) -> tuple[Cut, Artifact]:
+def begun_are_good(leg: Leg) -> bool:
+    """The same of every wave that has begun, with those who have the release."""
+    waves = begun_waves(leg)
+    if not waves:
+        return True
     this = cut(leg)
-    return this, build(leg, this)
+    artifact = build(leg, this)
+    return all(is_good(leg, this, artifact, wave) for wave in waves)

@@ -79,7 +79,7 @@ def _basis(
 
 def _stands(planned: Entry, basis: dict[str, Any], mine: Collection[str], at: datetime) -> bool:
     same = planned.fact.get("basis") == basis
-    return same and not outdated(Plan.from_fact(planned.fact), mine, _read(planned.at), at)
+    return same and not outdated(Plan.from_fact(planned.fact), mine, datetime.fromisoformat(planned.at), at)
 
 
 def _why(earlier: Sequence[Entry], basis: dict[str, Any]) -> str | None:
@@ -91,10 +91,6 @@ def _why(earlier: Sequence[Entry], basis: dict[str, Any]) -> str | None:
         if before.get(key) != basis[key]:
             return said
     return "a slot passed that nobody used"
-
-
-def _read(at: str) -> datetime:
-    return datetime.fromisoformat(at)
 
 
 def _skipped(leg: Leg) -> dict[str, tuple[Place, str]]:

@@ -13,7 +13,8 @@ from stationmaster.cli.person import now
 from stationmaster.cli.tools import recall
 from stationmaster.domain import blackout
 from stationmaster.domain.agenda import shared_calendars
-from stationmaster.domain.calendar import Named
+from stationmaster.domain.calendar import Action, Named
+from stationmaster.domain.calendar_rules import UnknownDaysError
 from stationmaster.domain.errors import InputError, nearest
 from stationmaster.domain.freeze import ENVIRONMENTS
 from stationmaster.domain.plan import Plan
@@ -21,6 +22,9 @@ from stationmaster.domain.waiver import Gate
 
 if TYPE_CHECKING:
     from stationmaster.ledger.store import Ledger
+
+
+_ACTIONS: tuple[Action, ...] = ("deploy", "migration")
 
 
 class UnknownBlackoutError(InputError):
@@ -38,10 +42,21 @@ class Met:
     unread: Collection[str]
 
     def in_force(self) -> dict[str, Gate]:
-        """The gate of each blackout in force now, by its name: for routes, and for databases."""
-        at = now()
-        found = [*blackout.in_force(self.calendars, at), *blackout.in_force(self.calendars, at, "migration")]
-        return {one.ref: one.gate for one in found}
+        """The gate of each blackout in force now, by its name: for routes, and for databases. A calendar of which that
+        is not known keeps nobody from the others.
+        """
+        return self._asked()[0]
+
+    def _asked(self) -> tuple[dict[str, Gate], set[str]]:
+        """What is in force, and why that is not known of some calendars."""
+        at, gates, unknown = now(), dict[str, Gate](), set[str]()
+        for named in self.calendars:
+            for action in _ACTIONS:
+                try:
+                    gates |= {one.ref: one.gate for one in blackout.in_force((named,), at, action)}
+                except UnknownDaysError as error:
+                    unknown.add(error.message)
+        return gates, unknown
 
     def must_know(self, ref: str) -> None:
         """Return if one of the calendars has such a blackout, in force or not.
@@ -59,8 +74,10 @@ class Met:
 
     def said(self) -> str:
         """Those in force, as they are typed, and what cannot be read."""
-        ways = ", ".join(f"--blackout {shlex.quote(ref)}" for ref in sorted(self.in_force()))
-        return "; ".join([f"in force is {ways}" if ways else "no blackout is in force", *sorted(self.unread)])
+        gates, unknown = self._asked()
+        ways = ", ".join(f"--blackout {shlex.quote(ref)}" for ref in sorted(gates))
+        said = f"in force is {ways}" if ways else "no blackout is in force"
+        return "; ".join([said, *sorted({*self.unread, *unknown})])
 
 
 def met(ledger: "Ledger", product: str, release: str) -> Met:

@@ -21,8 +21,6 @@ from stationmaster.domain.zones import tzdata_version
 
 Calendars = tuple[Named, ...]
 _SUPPORT = "stationmaster.yaml:support.hours"
-
-
 LATE = timedelta(minutes=5)  # by which a wave may begin after its planned start
 
 
@@ -151,6 +149,6 @@ def _support(product: Product) -> Calendars:
     return (Named(_SUPPORT, product.support.hours),) if product.support.hours else ()
 
 
-def environment(product: Product, environment: str, passages: Passages) -> Question:
+def environment_question(product: Product, environment: str, passages: Passages, action: Action = "deploy") -> Question:
     """May the environment as a whole be touched, by the calendars that all share? `passages` as those of an agenda."""
-    return Question(environment, shared_calendars(product, environment), passages=passages)
+    return Question(environment, shared_calendars(product, environment), action=action, passages=passages)

@@ -5,7 +5,7 @@ A hotfix skips the train, never a test. Pure: what git and the ledger know is gi
 
 import re
 import shlex
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -14,11 +14,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from stationmaster.domain.duration import Seconds, instant
 from stationmaster.domain.errors import InputError, RefusedError, nearest
-from stationmaster.domain.stages import WAY
 from stationmaster.domain.tenants import Id
 
 LABEL = "hotfix"  # on a pull request into the release branch: proposes, and starts nothing
-GATES: tuple[str, ...] = tuple(fact for _, fact in WAY)  # of any release, so also of a hotfix
 
 _VERSION = "{version}"
 _DAY, _HOUR = 86400, 3600
@@ -39,18 +37,6 @@ class NotDescendedError(RefusedError):
     """The head of a hotfix branch does not contain the commit that runs, or nothing beyond it."""
 
     code = "hotfix_descent"
-
-
-class GateSkippedError(RefusedError):
-    """A hotfix did not pass what every release passes."""
-
-    code = "gate_skipped"
-
-    def __init__(self, release: str, missing: Collection[str]) -> None:
-        super().__init__(
-            f"{release} has not passed: {', '.join(missing)}; a hotfix skips the train, never a gate",
-            hint=f"stationmaster release start {release} goes on where it stopped",
-        )
 
 
 def _pattern(text: str) -> str:
@@ -126,17 +112,6 @@ def require_descent(branch: str, commit: str, *, descends: bool, ahead: bool) ->
         raise NotDescendedError(
             f"{branch} has nothing beyond {commit[:12]}, which runs already", hint=f"merge the fix into {branch}"
         )
-
-
-def require_gates(release: str, passed: Iterable[str]) -> None:
-    """Refuse a hotfix whose entries `passed` lack a fact of the way of any release.
-
-    Raises:
-        GateSkippedError: with those that are missing, in the order of the way.
-    """
-    there = set(passed)
-    if missing := [gate for gate in GATES if gate not in there]:
-        raise GateSkippedError(release, missing)
 
 
 @dataclass(frozen=True, slots=True)

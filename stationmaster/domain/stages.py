@@ -45,8 +45,6 @@ WAY: tuple[tuple[Stage, str], ...] = (
     ("deploying", "deployed"),
 )
 WAY_STAGES: tuple[Stage, ...] = ("requested", *(stage for stage, _ in WAY))
-REACHED = "reached"  # target of an edge: the furthest stage of the way to which all facts stand
-SAME = "same"  # target of an edge: the stage stays
 _LEGS = WAY_STAGES  # a leg works in these
 _EVENTS = frozenset(STEPS) - OF_NO_RELEASE
 _ANY_TIME = frozenset(
@@ -72,7 +70,9 @@ _OF_A_LEG = frozenset({"started", "waiting", "failed"})
 
 @dataclass(frozen=True)
 class Edge:
-    """From each of `stages`, `event` leads `to`; `by` says who causes it."""
+    """From each of `stages`, `event` leads `to`: a stage, the furthest of the way to which all facts stand (`reached`),
+    or where it was (`same`). `by` says who causes it.
+    """
 
     stages: tuple[Stage, ...]
     event: str

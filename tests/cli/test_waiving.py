@@ -3,10 +3,13 @@
 import base64
 import json
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from stationmaster.cli.blackouts import Met
+from stationmaster.domain.calendar import Calendar, Named, Rule
 from stationmaster.domain.duration import instant
 from stationmaster.domain.tenants import Directory
 from tests.cli.conftest import DIGEST, Answered, Desk
@@ -271,3 +274,14 @@ def test_waivers_of_a_blackout_are_taken_back_whatever_became_of_its_calendar(au
     audit.run("release", "unwaive", "early", "--reason", "x", "--blackout", REF, "--json").refused(
         2, "unknown_blackout"
     )
+
+
+def test_a_calendar_of_which_nothing_is_known_keeps_nobody_from_the_others() -> None:
+    """The holidays of Sri Lanka are known to nobody for so long."""
+    always = Rule.model_validate({"name": "audit", "from": "2000-01-01T00:00", "to": "2100-01-01T00:00"})
+    unknown = Rule(name="poya", holidays="LK")
+    calendars = [Calendar(timezone="UTC", default="open", blackouts=(rule,)) for rule in (unknown, always)]
+    found = Met("h1", (Named("lk.yaml", calendars[0]), Named("b.yaml", calendars[1])), ())
+    with patch("stationmaster.cli.blackouts.now", lambda: datetime(2090, 1, 1, tzinfo=UTC)):
+        assert list(found.in_force()) == ["b.yaml#audit"]
+        assert "poya" in found.said()

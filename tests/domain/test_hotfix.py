@@ -12,8 +12,6 @@ from pydantic import ValidationError
 
 from stationmaster.domain.errors import Exit
 from stationmaster.domain.hotfix import (
-    GATES,
-    GateSkippedError,
     Hotfix,
     MergeBack,
     NoSuchVersionError,
@@ -23,10 +21,8 @@ from stationmaster.domain.hotfix import (
     merge_back,
     proposal,
     require_descent,
-    require_gates,
     review_due,
 )
-from stationmaster.domain.stages import WAY
 
 HOTFIX = Hotfix()
 OLD, NEW, FIX = "a" * 40, "b" * 40, "c" * 40
@@ -117,23 +113,6 @@ def test_it_descends_from_the_commit_that_runs_in_production() -> None:
     assert refused.value.exit == Exit.NO
     with pytest.raises(NotDescendedError, match="has nothing beyond aaaaaaaaaaaa, which runs already"):
         require_descent("hotfix/1.2.0", OLD, descends=True, ahead=False)
-
-
-def test_its_gates_are_those_of_any_release() -> None:
-    assert tuple(fact for _, fact in WAY) == GATES
-    assert {"built", "tested", "staged", "approved"} <= set(GATES)
-    require_gates("h1", [*reversed(GATES), "released"])
-
-
-@pytest.mark.parametrize("gate", GATES)
-def test_no_gate_is_skipped(gate: str) -> None:
-    with pytest.raises(GateSkippedError, match=f"h1 has not passed: {gate}; a hotfix skips the train, never a gate"):
-        require_gates("h1", [other for other in GATES if other != gate])
-
-
-def test_all_that_was_skipped_is_told_in_the_order_of_the_way() -> None:
-    with pytest.raises(GateSkippedError, match="has not passed: tested, staged;"):
-        require_gates("h1", [gate for gate in GATES if gate not in {"staged", "tested"}])
 
 
 def back(merged: datetime | None = None) -> MergeBack:

@@ -10,19 +10,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from stationmaster.blocks.confirmation import confirm
-from stationmaster.blocks.openness import closed
 from stationmaster.blocks.signer import public_key_id, sign_with
 from stationmaster.cli.waiving import Wanted, unwaive, waive
 from stationmaster.domain.approval import statement as approval
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Draft, Entry
-from stationmaster.domain.plan import Wave
 from stationmaster.domain.release import why
 from stationmaster.domain.request import Kind, ReleaseRequest
 from stationmaster.domain.waiver import Terms, statement, subject
 from stationmaster.flows.leg import conduct
 from stationmaster.flows.release import runbook
-from tests.shop import product
 from tests.world import Killed, World, once
 
 PEOPLE = {"ana": "approver", "ben": "approver", "rosa": "approver", "dev": "approver", "guest": "reader"}
@@ -225,17 +222,6 @@ def test_an_author_whom_nobody_knows_lets_none_count(night: Night) -> None:
     file.write_text(json.dumps({"people": [one for one in known["people"] if one["id"] != "dev"]}))
     assert night.run() == "WaitingForWindow"
     assert "approvers.yaml does not know Dev <dev@shop.example>" in night.said()
-
-
-def test_who_only_asks_records_nothing(night: Night) -> None:
-    night.world.freeze("env:production")
-    night.approved()
-    assert night.run() == "WaitingForWindow"
-    for who in ("ben", "rosa"):
-        night.waive(who)
-    with night.world.leg("h1", "hotfix/1") as leg:
-        assert closed(leg, product(), Wave("pilot", {"cloud": ("acme",)}), ["acme"]) == {}
-    assert night.passed() == []
 
 
 def test_what_is_revoked_between_two_waves_closes_the_second(night: Night) -> None:
