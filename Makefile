@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 SAMPLE ?= full
+FAST   := $(BIN)/pytest -q -n auto --dist worksteal
 
 .PHONY: demo down test test-slow check format bench docs clean
 
@@ -14,7 +15,7 @@ down: $(STAMP)
 	$(BIN)/stationmaster down
 
 test: $(STAMP)
-	$(BIN)/pytest -q
+	$(FAST)
 
 test-slow: $(STAMP)
 	SAMPLE=$(SAMPLE) $(BIN)/pytest -m slow --timeout 900
@@ -24,7 +25,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -q
+	$(FAST)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import IO
 
 from pydantic import BaseModel, Field
@@ -52,6 +53,21 @@ class DirectoryStore(BaseModel):
             address.parent.mkdir(parents=True, exist_ok=True)
             settle(copy, address, 0o444)
         return artifact
+
+    def keep(self, content: bytes) -> str:
+        """Store bytes, as `publish` does a file; their digest."""
+        with NamedTemporaryFile(prefix="kept-") as file:
+            file.write(content)
+            file.flush()
+            return self.publish(Path(file.name)).digest
+
+    def bytes_of(self, digest: str) -> bytes:
+        """The bytes of that digest, verified now. Raises as `path`."""
+        return self.path(digest).read_bytes()
+
+    def beside(self, name: str) -> "DirectoryStore":
+        """A store of its own in a folder of this one: what it holds is never taken for an artifact."""
+        return DirectoryStore(root=str(Path(self.root) / name))
 
     def path(self, digest: str) -> Path:
         """The file of that digest, verified now.

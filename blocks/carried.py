@@ -1,11 +1,13 @@
 """What a release brings to tenants that run different versions: whatever is new to at least one of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stationmaster.blocks.source import GitRepository
 from stationmaster.domain.artifact import Change, Commit, Cut
+from stationmaster.domain.boarding import Merged
 from stationmaster.domain.documents import read
+from stationmaster.domain.fragments import Fragment, read_fragments
 from stationmaster.domain.orders import holds
 from stationmaster.domain.product import Product
 
@@ -15,9 +17,14 @@ if TYPE_CHECKING:
 CONFIG = "stationmaster.yaml"
 
 
+def product_at(source: GitRepository, commit: str) -> Product:
+    """What the product says of itself at a commit."""
+    return read(Product, source.read(commit, CONFIG), CONFIG).value
+
+
 def describe(source: GitRepository, release: str, commit: Commit, previous: tuple[str, ...]) -> Cut:
     """The release that is cut from a commit, when `previous` are the commits that run."""
-    product = read(Product, source.read(commit.commit, CONFIG), CONFIG).value
+    product = product_at(source, commit.commit)
     return Cut(
         release=release,
         product=product,
@@ -39,6 +46,31 @@ def changes(source: GitRepository, since: tuple[str, ...], until: str) -> tuple[
     lists = [source.changes((commit,), until) for commit in since] or [source.changes((), until)]
     longest_first = sorted(lists, key=len, reverse=True)
     return tuple({change.commit: change for changes in longest_first for change in changes}.values())
+
+
+def fragments_of(source: GitRepository, cut: Cut) -> tuple[Fragment, ...]:
+    """What the cut's changes mean to people. Nothing to tell where nothing changed: the commit runs everywhere, or only
+    goes to tenants that are new.
+
+    Raises:
+        FragmentMissingError, DocumentError: nobody wrote it down, or not well.
+    """
+    if cut.previous and not cut.changes:
+        return ()
+    texts = {path: source.read(cut.commit.commit, path) for path in cut.fragments}
+    return read_fragments(texts, cut.product.changes)
+
+
+def merged(source: GitRepository, since: Sequence[str], until: str) -> tuple[Merged, ...]:
+    """What came into the branch that ends at `until` and at least one of `since` lacks, in the order of merging; all of
+    it when nothing runs.
+    """
+    lists = [source.merged((commit,), until) for commit in since] or [source.merged((), until)]
+    longest_first = sorted(lists, key=len, reverse=True)
+    found: dict[str, Merged] = {}
+    for one in (one for merged in longest_first for one in merged):
+        found.setdefault(one.commit, one)
+    return tuple(sorted(found.values(), key=lambda one: one.at))
 
 
 def contains(source: GitRepository, commit: str, other: str) -> bool:

@@ -81,6 +81,13 @@ class CodeHost(BaseModel):
             found: PullRequest = _HOSTS[self.host].pull_request(api, self.repository, number)
             return found
 
+    def introduced(self, commit: str) -> tuple[int, ...]:
+        """The numbers of the merged requests by which a commit came, whichever way they were merged; none when it was
+        pushed. Errors as `pull_request`.
+        """
+        with self._api() as api, understood(self.name):
+            return tuple(_HOSTS[self.host].introduced(api, self.repository, commit))
+
     def merged_since(self, cursor: datetime, bases: Sequence[str]) -> MergedSince:
         """What was merged into one of `bases` and changed at or after the aware instant `cursor`, some of it perhaps
         known already. Errors as `pull_request`.

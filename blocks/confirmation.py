@@ -2,17 +2,24 @@
 counts when somebody who can write to the ledger confirmed it, and that one is the starter.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from stationmaster.domain.approvers import Approvers
+from stationmaster.domain.confirming import who_confirms
 from stationmaster.domain.entries import Draft, Entry
 from stationmaster.domain.errors import RefusedError
+from stationmaster.domain.release import UnknownReleaseError
 from stationmaster.domain.request import ReleaseRequest
 
 if TYPE_CHECKING:
+    from stationmaster.blocks.signer import FileSigner
     from stationmaster.ledger.store import Ledger
 
-Assurance = Literal["command line", "service"]
+# command line: whoever can write to the ledger said so. service: a train or a webhook. The others: somebody signed it,
+# or said it through a channel that vouches for who they are.
+Assurance = Literal["command line", "service", "signed", "attested_by_channel"]
 
 
 class StarterErasedError(RefusedError):
@@ -27,11 +34,52 @@ class OtherConfirmedError(RefusedError):
     code = "other_confirmed"
 
 
-def confirm(ledger: "Ledger", request: ReleaseRequest, assurance: Assurance, at: datetime) -> Entry:
-    """Record that the request's starter wants this release; the first who did so stays the starter."""
+def confirm(
+    ledger: "Ledger", signer: "FileSigner", request: ReleaseRequest, assurance: Assurance, at: datetime
+) -> Entry:
+    """Record that the request's starter wants this release, by their id and not by what was typed: a name may be
+    somebody else's tomorrow. The first who did so stays the starter.
+
+    Raises:
+        UnknownStarterError: nobody confirmed it yet, and the starter is nobody. Nothing is recorded.
+    """
+    if (already := confirmation(ledger, request.id)) is not None:
+        return already
     fact = {**request.asked(), "assurance": assurance}
-    draft = Draft(release=request.id, step="confirmed", fact=fact, personal={"who": request.starter})
-    return ledger.append(draft, at)
+    who = signer.people().starter(request.starter).id
+    return ledger.append(Draft(release=request.id, step="confirmed", fact=fact, personal={"who": who}), at)
+
+
+def confirm_signed(
+    ledger: "Ledger", approvers: Approvers, release: str, envelope: Mapping[str, Any], at: datetime
+) -> str:
+    """Record that whoever signed it, or said it through a channel, wants the release as it was asked for; the first who
+    did so stays the starter. Their id.
+
+    Raises:
+        ConfirmationRefusedError: it is nobody who may, or something else was signed. Nothing is recorded.
+        UnknownReleaseError: nobody asked for the release.
+    """
+    asked = asked_of(ledger, release)
+    person, wish = who_confirms(envelope, release, asked, approvers, at)
+    draft = Draft(
+        release=release, step="confirmed", fact={**asked, "assurance": wish.assurance},
+        personal={"who": person.id, "envelope": dict(envelope)},
+    )  # fmt: skip
+    ledger.append(draft, at)
+    return person.id
+
+
+def asked_of(ledger: "Ledger", release: str) -> dict[str, Any]:
+    """What was asked for under this name first, confirmed or not.
+
+    Raises:
+        UnknownReleaseError: nothing was.
+    """
+    found = next((entry.fact for entry in ledger.entries(release) if entry.step == "started"), None)
+    if found is None:
+        raise UnknownReleaseError(release)
+    return dict(found)
 
 
 def confirmation(ledger: "Ledger", release: str) -> Entry | None:

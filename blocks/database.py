@@ -1,29 +1,42 @@
 """The product's databases, one per instance: which revision each is at, and bringing one to the expanded schema.
 
-Revisions run in the guest process (`blocks/migrations.py`) with a short lock timeout, so that a revision waits for a
-lock only as long as requests can wait for the revision. What a revision may contain is `domain/migrations.py`'s.
+Revisions run in the guest process (`blocks/migrations.py`), each statement with the timeouts of its kind. What a
+revision may contain is `domain/migrations.py`'s.
 """
 
-import random
+import json
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr
 
+from stationmaster.blocks import database_copy, database_looks
 from stationmaster.blocks.guest import GuestFailedError, run
-from stationmaster.blocks.postgres import CONNECT, connected, has_tables, oldest_transaction, started, temporary
+from stationmaster.blocks.migration_dump import Given
+from stationmaster.blocks.migration_journal import TABLE
+from stationmaster.blocks.migration_rehearsal import Planned, rehearse
+from stationmaster.blocks.migration_rows import Asked
+from stationmaster.blocks.migration_running import (
+    Guest,
+    MigrationFailedError,
+    Ran,
+    RevisionUnknownError,
+    error_of,
+    migrate,
+)
+from stationmaster.blocks.postgres import Connection, connected, has_tables, started, temporary
 from stationmaster.domain.errors import InputError, OutsideError, RefusedError, nearest
+from stationmaster.domain.migration_rehearsal import Estimate
 from stationmaster.domain.product import Database
 
-_LOCK_TIMEOUT_MS = 50  # others stall for 58 ms at most behind a waiting revision (design: migrations)
-_LOCK_TRIES = 40
+_PATIENCE = 60.0  # seconds that a revision's locks are tried for, and that another runner is waited for
 _RECOVERY = 30.0  # seconds that a killed server is given to come back
-_BUSY, _UNKNOWN = 75, 65  # exit codes of blocks/migrations.py
-_ADVISORY = 0x57_41_54_4E  # one runner per database
+_UNKNOWN = 65  # exit code of blocks/migrations.py
 _HEADS = "SELECT version_num FROM alembic_version ORDER BY 1"
 
 
@@ -39,24 +52,6 @@ class DatabaseUnversionedError(RefusedError):
     code = "database_unversioned"
 
 
-class RevisionUnknownError(RefusedError):
-    """A database is at a revision that the commit does not have."""
-
-    code = "revision_unknown"
-
-
-class MigrationFailedError(RefusedError):
-    """A revision raised; PostgreSQL rolled its transaction back."""
-
-    code = "migration_failed"
-
-
-class MigrationBusyError(OutsideError):
-    """Another runner migrates this database, or its locks were never free long enough."""
-
-    code = "migration_busy"
-
-
 class DatabaseRestartedError(OutsideError):
     """PostgreSQL went away while something was done with it, so nobody knows whose fault it was that it failed."""
 
@@ -68,10 +63,15 @@ class DatabaseRestartedError(OutsideError):
 
 @dataclass(frozen=True)
 class Migrated:
-    """A database before and after: its current heads."""
+    """A database before and after: its current heads; what the revisions printed, as the path of a log; and each
+    statement with its time and its lock, and who was in the way, as `migrations run --json` has them.
+    """
 
     before: tuple[str, ...]
     after: tuple[str, ...]
+    log: str = field(default="", compare=False)
+    statements: tuple[dict[str, Any], ...] = field(default=(), compare=False)
+    blocked_by: tuple[dict[str, Any], ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class Revisions:
     database: Database
     export: Path
     home: Path
+    rehearsed: Mapping[str, float] = field(default_factory=dict)  # milliseconds by digest, as `--rehearsed` has them
 
 
 class ProductDatabase(BaseModel):
@@ -109,7 +110,7 @@ class ProductDatabase(BaseModel):
         with connected(self.url(instance), instance) as connection:
             versioned = connection.execute("SELECT to_regclass('alembic_version')").fetchone() != (None,)
             heads = tuple(row[0] for row in connection.execute(_HEADS).fetchall()) if versioned else ()
-            if not heads and has_tables(connection):
+            if not heads and has_tables(connection) and not _interrupted(connection):
                 raise DatabaseUnversionedError(
                     f"database {instance!r} has tables, but alembic_version says no revision",
                     hint="mark what is there: `alembic stamp REVISION`",
@@ -151,17 +152,42 @@ class ProductDatabase(BaseModel):
             MigrationFailedError: a revision raised. Nothing of it stays.
             MigrationBusyError: locks were busy throughout, or another runner is at work.
         """
-        with self.steady(instance), self._alone(instance):
+        with self.steady(instance):
             before = self.revision(instance)
-            for attempt in range(_LOCK_TRIES):
-                if self._upgrade(instance, revisions):
-                    return Migrated(before, self.revision(instance))
-                time.sleep(min(2.0, 0.1 * 1.3**attempt) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-        raise MigrationBusyError(
-            f"database {instance!r} gave no lock within {_LOCK_TIMEOUT_MS} ms in {_LOCK_TRIES} tries: "
-            f"{self._holder(instance)}",
-            hint="wait until it ends or end it, then start the release again",
-        )
+            guest = _runner(revisions)
+            ran = self._migrate(instance, guest)
+            return Migrated(before, self.revision(instance), str(guest.log), ran.statements, ran.blocked_by)
+
+    def sessions(self, instance: str) -> tuple[str, ...]:
+        """What everybody who is connected to a database calls itself, sorted."""
+        return database_looks.sessions(self.url(instance), instance)
+
+    def unverified(self, instance: str, table: str, verify: str, seconds: int) -> int:
+        """How many rows of a table are not as an expression of the product says."""
+        return database_looks.unverified(self.url(instance), instance, table, verify, seconds)
+
+    def keep_copy(self, instance: str) -> None:
+        """A copy of stage's database, to be put back when a contract fails there. Raises NoCopyError."""
+        database_copy.keep(self.url(instance), instance)
+
+    def put_back(self, instance: str) -> None:
+        """That copy takes the database's place; nothing when there is none."""
+        database_copy.put_back(self.url(instance), instance)
+
+    def drop_copy(self, instance: str) -> None:
+        """That copy is not needed any more."""
+        database_copy.drop(self.url(instance), instance)
+
+    def rehearse(self, revisions: Revisions, before: tuple[str, ...], name: str, at: datetime) -> Estimate:
+        """Try what expand would run on a database at `before`, on a copy of that name beside the scratch database. The
+        file says on which data. What does not hold is in the estimate's findings.
+
+        Raises:
+            MigrationFailedError: a revision raised.
+            RowsNotMadeError, DumpTooOldError and the like: there is nothing to rehearse on.
+        """
+        with self.steady():
+            return rehearse(self.scratch.get_secret_value(), name, _planned(revisions, before), at)
 
     def scratch_database(self, name: str) -> AbstractContextManager[str]:
         """An empty database of that name for as long as the block lasts; one left by a killed run is replaced."""
@@ -184,43 +210,67 @@ class ProductDatabase(BaseModel):
                 raise DatabaseRestartedError(name, error) from error
             raise
 
-    @contextmanager
-    def _alone(self, instance: str) -> Iterator[None]:
-        """Holds PostgreSQL's advisory lock, which ends with our connection and so with us."""
-        with connected(self.url(instance), instance) as lock:
-            if lock.execute("SELECT pg_try_advisory_lock(%s)", (_ADVISORY,)).fetchone() != (True,):
-                raise MigrationBusyError(
-                    f"another runner migrates database {instance!r}", hint="start the release again when it is done"
-                )
-            yield
-
-    def _upgrade(self, instance: str, revisions: Revisions) -> bool:
-        """Whether the upgrade got its locks."""
-        env = {"DATABASE_URL": self.url(instance), "PGCONNECT_TIMEOUT": str(CONNECT)}
+    def _migrate(self, instance: str, guest: Guest) -> Ran:
         try:
-            timeout = ("--lock-timeout", str(_LOCK_TIMEOUT_MS))
-            _guest("upgrade", revisions, self.revision(instance), timeout, env)
-        except GuestFailedError as error:
-            if error.returncode == _BUSY:
-                return False
-            raise _named(error, f"a revision failed on database {instance!r} and was rolled back") from None
-        return True
+            ran = migrate(guest, self.url(instance))
+        except GuestFailedError as error:  # it ended before it could say why
+            raise _named(error, f"a revision failed on database {instance!r}") from None
+        if ran.failure:
+            raise error_of(ran.failure, instance, guest.log, self.url(instance))
+        return ran
 
-    def _holder(self, instance: str) -> str:
-        with connected(self.url(instance), instance) as connection:
-            return oldest_transaction(connection)
+
+def _runner(revisions: Revisions) -> Guest:
+    database = revisions.database
+    options = ("--patience", str(_PATIENCE), "--least-ms", str(round(database.statement_limit * 1000)))
+    return Guest(
+        revisions.export / database.migrations, database.expand, revisions.export, revisions.home, database.timeout,
+        (*options, *_rehearsed(revisions), *(("--env",) if database.env else ())),
+    )  # fmt: skip
+
+
+def _planned(revisions: Revisions, before: tuple[str, ...]) -> Planned:
+    database, export, asked = revisions.database, revisions.export, revisions.database.rehearsal
+    if asked is None:
+        raise InputError("nothing says on what to rehearse", hint="declare database.rehearsal in stationmaster.yaml")
+    scrub = export / asked.scrub if asked.scrub else None
+    dump = Given(Path(asked.dump), asked.anonymised, scrub, asked.max_age, asked.timeout) if asked.dump else None
+    return Planned(
+        scripts=export / database.migrations, target=database.expand, cwd=export, home=revisions.home, before=before,
+        rows=Asked(asked.rows, asked.columns) if asked.rows else None, dump=dump, smoke=asked.smoke, env=database.env,
+        timeout=asked.timeout,
+    )  # fmt: skip
+
+
+def _rehearsed(revisions: Revisions) -> tuple[str, ...]:
+    """How long its statements may take, as options of the runner."""
+    if not revisions.rehearsed:
+        return ()
+    file = revisions.home / "rehearsed.json"
+    file.write_text(json.dumps(dict(revisions.rehearsed)), encoding="utf-8")
+    return ("--rehearsed", str(file))
+
+
+def _interrupted(connection: Connection) -> bool:
+    """Whether the first revision was killed after it had committed a part: the runner knows how to go on."""
+    return connection.execute(f"SELECT to_regclass('{TABLE}')").fetchone() != (None,)
 
 
 def _guest(
     act: str, revisions: Revisions, current: tuple[str, ...], options: tuple[str, ...], env: dict[str, str]
 ) -> None:
-    database, log = revisions.database, revisions.home / f"migrations-{act}.log"
-    where = ("--scripts", str(revisions.export / database.migrations), "--to", database.expand)
+    database, log = revisions.database, _log(revisions, act)
+    where: tuple[str, ...] = ("--scripts", str(revisions.export / database.migrations), "--to", database.expand)
+    where = (*where, "--env") if database.env else where
     heads = [part for head in current for part in ("--from", head)]
     run(
         (sys.executable, "-P", "-m", "stationmaster.blocks.migrations", act, *where, *heads, *options),
         cwd=revisions.export, home=revisions.home, log=log, timeout=database.timeout, env=env,
     )  # fmt: skip
+
+
+def _log(revisions: Revisions, act: str) -> Path:
+    return revisions.home / f"migrations-{act}.log"
 
 
 def _named(error: GuestFailedError, what: str) -> RefusedError:

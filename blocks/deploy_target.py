@@ -28,9 +28,11 @@ from stationmaster.blocks.instances import (
     socket_path,
 )
 from stationmaster.blocks.journeys import Endpoint
+from stationmaster.blocks.printed import read_printed
 from stationmaster.blocks.slot import Slot, Wanted
 from stationmaster.blocks.supervisor import Fence, Supervisor, Unit
 from stationmaster.domain.errors import nearest
+from stationmaster.domain.printed import Printed
 
 __all__ = ["Fence", "SandboxTarget"]
 
@@ -131,6 +133,13 @@ class SandboxTarget(BaseModel):
         self._known(instance)
         return Endpoint(base_url=f"http://{instance}", socket=self._slot(instance, colour).socket)
 
+    def printed(self, instance: str, colour: str) -> Printed:
+        """What the process in one colour wrote since it was last started; nothing when none is there."""
+        self._known(instance)
+        name = backend(instance, colour)
+        unit = self._client.units().get(name)
+        return read_printed(self._log(name), unit.began) if unit else Printed(b"")
+
     @property
     def _client(self) -> Supervisor:
         return Supervisor(socket=self.supervisor)
@@ -186,8 +195,11 @@ class SandboxTarget(BaseModel):
             argv=tuple(_filled(word, values) for word in command),
             env=guest.environment(home, env),
             cwd=str(home),
-            log=str(run_dir / "logs" / f"{name}.log"),
+            log=str(self._log(name)),
         )
+
+    def _log(self, name: str) -> Path:
+        return Path(self.run_dir) / "logs" / f"{name}.log"
 
 
 def verify(artifact: Path, digest: str) -> None:

@@ -32,7 +32,7 @@ def settle(file: IO[bytes], target: Path, mode: int) -> None:
     os.fchmod(file.fileno(), mode)
     os.fsync(file.fileno())
     Path(file.name).replace(target)
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
@@ -42,7 +42,8 @@ def write(path: Path, text: str, mode: int = 0o644) -> None:
         settle(file, path, mode)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """What was added to the folder and taken from it is on the disk when this returns."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

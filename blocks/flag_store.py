@@ -43,6 +43,21 @@ class FileFlags(BaseModel):
                 hint="check the flag-store block's path; the flags in force are unchanged",
             ) from error
 
+    def read(self) -> str | None:
+        """The flags in force; None when nobody published any.
+
+        Raises:
+            OutsideError: the file cannot be read.
+        """
+        try:
+            return Path(self.path).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise OutsideError(
+                f"the flags cannot be read from {self.path}: {error}", hint="check the flag-store block's path"
+            ) from error
+
 
 def _check(text: str, name: str) -> None:
     try:

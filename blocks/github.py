@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from http import HTTPStatus
 from itertools import chain
 from typing import Any
 from urllib.parse import quote
@@ -77,6 +78,7 @@ def pull_request(api: Api, repository: str, number: int) -> PullRequest:
         authors=once(chain.from_iterable(_authors(one) for one in commits)),
         files=tuple(dict.fromkeys(chain.from_iterable(_paths(one) for one in files))),
         gaps=tuple(f"{told} of {there} {what} are listed" for what, told, there in counted if told < there),
+        pushers=tuple(_pushers(api, repository, pull, {str(one["sha"]) for one in commits})),
     )  # fmt: skip
 
 
@@ -89,8 +91,34 @@ def _reviews(api: Api, place: str) -> Iterator[Review]:
 
 def _authors(one: dict[str, Any]) -> Iterator[Author]:
     commit = one["commit"]
-    yield Author(name=commit["author"]["name"], email=commit["author"]["email"], login=_login(one["author"]))
+    for role in ("author", "committer"):
+        if role in commit:
+            yield Author(name=commit[role]["name"], email=commit[role]["email"], login=_login(one.get(role)))
     yield from co_authors(commit["message"])
+
+
+def _pushers(api: Api, repository: str, pull: dict[str, Any], commits: Collection[str]) -> Iterator[str]:
+    """Who pushed what is in it now, by the activity of its branch. Of a branch in a fork GitHub does not tell."""
+    head = pull["head"]
+    if (head.get("repo") or {}).get("full_name") != repository:
+        return
+    try:
+        for one in api.pages(f"repos/{repository}/activity", ref=f"refs/heads/{head['ref']}"):
+            if one["after"] in commits and (login := _login(one["actor"])):
+                yield login
+    except CodeHostRefusedError:  # a token may read pull requests and not this
+        return
+
+
+def introduced(api: Api, repository: str, commit: str) -> Iterator[int]:
+    """The merged pull requests by which a commit came, as GitHub knows it of every way of merging."""
+    try:
+        for pull in api.pages(f"repos/{repository}/commits/{commit}/pulls"):
+            if pull["merged_at"] is not None:
+                yield int(pull["number"])
+    except CodeHostRefusedError as refused:
+        if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:  # which says that it has no such commit
+            raise
 
 
 def _paths(file: dict[str, Any]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from stationmaster.blocks.hosting import (
     Api,
     Author,
+    CodeHostRefusedError,
     Guard,
     Merged,
     MergedSince,
@@ -77,19 +78,39 @@ def _fits(pattern: str, branch: str) -> bool:
 def pull_request(api: Api, repository: str, number: int) -> PullRequest:
     place = f"{_project(repository)}/merge_requests/{number}"
     request, approvals = api.get(place), api.get(f"{place}/approvals")
-    files = list(api.pages(f"{place}/diffs"))
+    files, versions = list(api.pages(f"{place}/diffs")), _versions(api, place)
     return PullRequest(
         number=request["iid"], title=request["title"], base=request["target_branch"], head=request["sha"],
         author=_username(request["author"]), labels=tuple(request["labels"]),
         merged=_merged(request) if request["state"] == "merged" else None,
         reviews=tuple(
-            Review(by=_username(one["user"]), state="approved", at=one.get("approved_at"))
+            Review(
+                by=_username(one["user"]), state="approved", at=one.get("approved_at"),
+                commit=_head_at(versions, one.get("approved_at")),
+            )
             for one in approvals["approved_by"]
         ),
         authors=once(chain.from_iterable(_authors(one) for one in api.pages(f"{place}/commits"))),
         files=tuple(dict.fromkeys(path for one in files for path in (one["new_path"], one["old_path"]))),
         gaps=tuple(_gaps(request, len(files))),
     )  # fmt: skip
+
+
+def _versions(api: Api, place: str) -> list[tuple[datetime, str]]:
+    """When the host received each head, and the head. None where the token may not see them."""
+    try:
+        listed = list(api.pages(f"{place}/versions"))
+    except CodeHostRefusedError:
+        return []
+    return sorted((datetime.fromisoformat(one["created_at"]), str(one["head_commit_sha"])) for one in listed)
+
+
+def _head_at(versions: list[tuple[datetime, str]], at: str | None) -> str | None:
+    """What was there to be approved. GitLab tells of an approval its time alone, and older ones not even that."""
+    if at is None:
+        return None
+    received = [head for came, head in versions if came < datetime.fromisoformat(at)]
+    return received[-1] if received else None
 
 
 def _gaps(request: dict[str, Any], files: int) -> Iterator[str]:
@@ -100,7 +121,9 @@ def _gaps(request: dict[str, Any], files: int) -> Iterator[str]:
 
 
 def _authors(commit: dict[str, Any]) -> Iterator[Author]:
-    yield Author(name=commit["author_name"], email=commit["author_email"])
+    for role in ("author", "committer"):
+        if f"{role}_email" in commit:
+            yield Author(name=commit[f"{role}_name"], email=commit[f"{role}_email"])
     yield from co_authors(commit["message"])
 
 
@@ -123,6 +146,13 @@ def _merged(request: dict[str, Any]) -> Merged:
         head=request["sha"], merged_at=request["merged_at"], updated_at=request["updated_at"],
         author=_username(request["author"]), labels=tuple(request["labels"]), url=request["web_url"],
     )  # fmt: skip
+
+
+def introduced(api: Api, repository: str, commit: str) -> Iterator[int]:
+    """The merged merge requests by which a commit came."""
+    for request in api.pages(f"{_project(repository)}/repository/commits/{commit}/merge_requests"):
+        if request["state"] == "merged":
+            yield int(request["iid"])
 
 
 def _username(user: dict[str, Any] | None) -> str | None:

@@ -8,16 +8,18 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from stationmaster.blocks.agendas import own_agenda
+from stationmaster.blocks.carried import product_at
+from stationmaster.blocks.compatible import matrix_of, schemas_of, ways_of
 from stationmaster.blocks.instances import Colour, NothingRunsError, backend
 from stationmaster.blocks.leg import Leg
-from stationmaster.blocks.serving import product_at, start_instance
+from stationmaster.blocks.serving import start_instance
 from stationmaster.blocks.tally import Tally
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.blocks.unsaid import put_on_record
 from stationmaster.domain.entries import RUNS, Entry
 from stationmaster.domain.errors import OutsideError, StationmasterError
 from stationmaster.domain.past import ran_before
-from stationmaster.domain.rollback import NotProvedError, Order, in_scope, proved
+from stationmaster.domain.rollback import NotProvedError, Order, in_scope
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,8 @@ def lead_back(leg: Leg, tenants: Collection[str]) -> list[str]:
 
 
 def _lead(leg: Leg, group: _Group, warm: Colour | None) -> _Led:
-    _must_be_proved(leg, group)
-    to = warm or start_instance(leg, product_at(leg, group.commit).service, group.digest, group.instance)
+    must_be_proved(leg.tools, group.tenants, group.instance, group.before)
+    to = warm or start_instance(leg, product_at(leg.tools.source, group.commit).service, group.digest, group.instance)
     leg.tools.target.shift(group.tenants, group.instance, to, leg.fence)
     return _Led(group, to, round(leg.tools.now().timestamp() * 1000))
 
@@ -117,10 +119,39 @@ def ran_before_it(tools: Toolbox, release: str, tenants: Collection[str]) -> dic
         if before[tenant].fact["digest"] != digest:
             continue
         del before[tenant]
-        past = sorted((e for step in RUNS for e in tools.ledger.history(step, tenant)), key=lambda e: e.index)
-        if found := ran_before(past, digest):
+        if found := ran_before_now(tools, running[tenant]):
             before[tenant] = found
     return before
+
+
+def ran_before_now(tools: Toolbox, now: Entry) -> Entry | None:
+    """What the tenant of an entry that says what it runs ran before that artifact, by its whole past."""
+    past = sorted((e for step in RUNS for e in tools.ledger.history(step, now.subject)), key=lambda e: e.index)
+    return ran_before(past, now.fact["digest"])
+
+
+def must_have_a_way(tools: Toolbox, release: str, tenants: Collection[str]) -> None:
+    """Return if at least one of the tenants can go back, or there are none: asked before an order is given, so that
+    none is in force that nobody could carry out.
+
+    Raises:
+        NothingRunsError: none of them ran anything before.
+        NotProvedError: stage proved what they ran before on no schema that their databases have.
+    """
+    running, before = tools.ledger.running(), ran_before_it(tools, release, tenants)
+    there = sorted(set(tenants) & set(before))
+    if tenants and not there:
+        raise stays(release, tenants)
+    refused: list[NotProvedError] = []
+    for name in there:
+        try:
+            must_be_proved(tools, [name], running[name].fact["instance"], before[name])
+        except NotProvedError as error:
+            refused.append(error)
+        else:
+            return
+    if refused:
+        raise refused[0]
 
 
 def stays(release: str, tenants: Collection[str]) -> NothingRunsError:
@@ -135,31 +166,27 @@ def _warm_first(leg: Leg, groups: list[_Group]) -> list[tuple[_Group, Colour | N
     """Each group with the colour on which its version before still runs; those that have one come first."""
     if not groups:
         return []
-    asked = product_at(leg, groups[0].commit).service.version
+    asked = product_at(leg.tools.source, groups[0].commit).service.version
     answers = leg.tools.target.running(asked, of={group.instance for group in groups})
     runs = {(one.instance, one.digest): one.colour for one in answers}
     found = [(group, runs.get((group.instance, group.digest))) for group in groups]
     return sorted(found, key=lambda each: each[1] is None)
 
 
-def _must_be_proved(leg: Leg, group: _Group) -> None:
-    schema = _schema(leg, group.instance)
-    staged = leg.tools.ledger.every("staged")
-    if schema is not None and not proved(staged, group.digest, schema):
-        raise NotProvedError(group.tenants, group.before.fact["version"], schema)
+def must_be_proved(tools: Toolbox, tenants: Collection[str], instance: str, before: Entry) -> None:
+    """Return if what `before` says may serve the tenants of an instance: stage proved it on each schema that the
+    database there may have. Where nobody can tell what schema that is, it is not proved.
 
-
-def _schema(leg: Leg, instance: str) -> str | None:
-    """The schema that an instance's database has; None when it has none. A database that does not answer has the one
-    that the ledger says: whoever changes it records it, or is the release that goes back, which stage proved too.
+    Raises:
+        NotProvedError: it is not, with the ways that are left.
     """
-    if instance not in leg.tools.database.databases:
-        return None
-    try:
-        return ",".join(leg.tools.database.revision(instance))
-    except OutsideError:
-        history = leg.tools.ledger.history("expanded", instance)
-        return ",".join(history[-1].fact["after"]) if history else None
+    digest, version = str(before.fact["digest"]), str(before.fact["version"])
+    known = schemas_of(tools, instance)
+    if known is None or (known and matrix_of(tools.ledger).proved(digest, known)):
+        return
+    now = next((e for t, e in tools.ledger.running().items() if t in tenants), before)
+    ways = ways_of(tools, instance, digest, version, str(now.fact["commit"]))
+    raise NotProvedError(tenants, version, known, instance, ways)
 
 
 def _record(leg: Leg, led: list[_Led]) -> None:

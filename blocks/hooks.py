@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from stationmaster.domain.documents import Document, read
 from stationmaster.domain.errors import InputError
-from stationmaster.domain.hooks import Hook, Receiver, check_secret
+from stationmaster.domain.hooks import Receiver, Secretive
 
 
 class HookSecretError(InputError):
@@ -43,12 +43,18 @@ def secrets_of(receiver: Document[Receiver]) -> dict[str, SecretStr]:
         HookSecretError: one is missing, empty or no key; with the line that names it. None is repeated.
         PrefectAwayError: a block is named and the server does not answer.
     """
-    return {name: _secret(receiver, name, hook) for name, hook in receiver.value.hooks.items()}
+    return {name: _secret(receiver, ("hooks", name), hook) for name, hook in receiver.value.hooks.items()}
 
 
-def _secret(receiver: Document[Receiver], name: str, hook: Hook) -> SecretStr:
+def slack_secrets_of(receiver: Document[Receiver]) -> dict[str, SecretStr]:
+    """The same of Slack apps: their signing secrets."""
+    return {name: _secret(receiver, ("slack", name), app) for name, app in receiver.value.slack.items()}
+
+
+def _secret(receiver: Document[Receiver], place: tuple[str, str], hook: Secretive) -> SecretStr:
     if hook.secret is not None:
         return hook.secret  # was checked with the file
+    called = f"{'hook' if place[0] == 'hooks' else 'slack'} {place[1]}"
     if hook.secret_env is not None:
         key, what, hint = "secret_env", f"environment variable {hook.secret_env}", "set it for this process"
         found = os.environ.get(hook.secret_env)
@@ -56,13 +62,13 @@ def _secret(receiver: Document[Receiver], name: str, hook: Hook) -> SecretStr:
         key, what = "secret_block", f"Secret block {hook.secret_block!r}"
         hint = "create it in the Prefect UI under Blocks, with text as its value"
         found = _from_block(str(hook.secret_block))
-    line = receiver.line("hooks", name, key)
+    line = receiver.line(*place, key)
     if found is None:
-        raise HookSecretError(f"hook {name}: there is no {what}", file=receiver.file, line=line, hint=hint)
+        raise HookSecretError(f"{called}: there is no {what}", file=receiver.file, line=line, hint=hint)
     try:
-        check_secret(hook.host, SecretStr(found))
+        hook.check(SecretStr(found))
     except ValueError as error:
-        raise HookSecretError(f"hook {name}: {what}: {error}", file=receiver.file, line=line, hint=hint) from None
+        raise HookSecretError(f"{called}: {what}: {error}", file=receiver.file, line=line, hint=hint) from None
     return SecretStr(found)
 
 

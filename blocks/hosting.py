@@ -6,7 +6,6 @@ Which questions there are is `code_host.py`'s; how a host spells the answers is 
 
 import contextlib
 import json
-import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,14 +17,12 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 from pydantic import BaseModel, ConfigDict
 
+from stationmaster.domain import authors as people
 from stationmaster.domain.errors import OutsideError
 
 _LARGEST = 32 << 20  # bytes of one answer
 _PAGES, _PAGE = 100, 100  # pages of a list, items of a page
 _PAUSE = 60.0  # seconds, when a host says that it is asked too often and not for how long
-_CO_AUTHOR = re.compile(  # no two neighbours take the same character, or a stranger's message could keep us for hours
-    r"^co-authored-by:(?P<name>[^<\n]*)<(?P<email>[^>\n]+)>[ \t\r]*$", re.IGNORECASE | re.MULTILINE
-)
 
 
 class CodeHostUnavailableError(OutsideError):
@@ -78,7 +75,7 @@ class Guard(_Value):
 
 
 class Author(_Value):
-    """Somebody who wrote a commit, or is named in it as co-author. `login` where the host knows the person."""
+    """Somebody who wrote or committed a commit, or is named in it as co-author. `login` where the host knows them."""
 
     name: str
     email: str
@@ -86,7 +83,9 @@ class Author(_Value):
 
 
 class Review(_Value):
-    """What a reviewer said last or in between. `by` is None when the account is gone."""
+    """What a reviewer said last or in between. `by` is None when the account is gone, `commit` the head that the host
+    had received by then, or None where it does not tell.
+    """
 
     by: str | None
     state: Literal["approved", "changes_requested", "commented", "dismissed"]
@@ -111,7 +110,8 @@ class Merged(_Value):
 
 class PullRequest(_Value):
     """A pull request with everything that was said and done in it. `merged` is None unless it was merged. `gaps` has
-    what the host does not list completely: with any, nobody may conclude from what is absent.
+    what the host does not list completely: with any, nobody may conclude from what is absent. `pushers` are the
+    accounts that brought its commits to the host, as far as it tells.
     """
 
     number: int
@@ -125,6 +125,7 @@ class PullRequest(_Value):
     authors: tuple[Author, ...]
     files: tuple[str, ...]
     gaps: tuple[str, ...]
+    pushers: tuple[str, ...] = ()
 
 
 class MergedSince(_Value):
@@ -240,8 +241,8 @@ def understood(host: str) -> Iterator[None]:
 
 def co_authors(message: str) -> Iterator[Author]:
     """Whom a commit message names as having written it too."""
-    for found in _CO_AUTHOR.finditer(message):
-        yield Author(name=found["name"].strip(), email=found["email"])
+    for name, email in people.co_authors(message):
+        yield Author(name=name, email=email)
 
 
 def once(authors: Iterable[Author]) -> tuple[Author, ...]:

@@ -1,16 +1,33 @@
 """Hotfixes that are in production, and whether the release branch has them by now."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
 
 from stationmaster.blocks.confirmation import StarterErasedError, starter_of
-from stationmaster.blocks.toolbox import Toolbox
+from stationmaster.blocks.source import GitRepository
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.hotfix import MergeBack, merge_back
 from stationmaster.domain.product import Product
 
+if TYPE_CHECKING:
+    from stationmaster.ledger.store import Ledger
 
-def merge_backs(tools: Toolbox, product: Product, into: str) -> list[MergeBack]:
+
+class Books(Protocol):
+    """Where it is written what a product did: a toolbox, or what a question has of one."""
+
+    @property
+    def ledger(self) -> "Ledger": ...
+
+    @property
+    def source(self) -> GitRepository: ...
+
+    @property
+    def now(self) -> Callable[[], datetime]: ...
+
+
+def merge_backs(tools: Books, product: Product, into: str) -> list[MergeBack]:
     """Every hotfix of the product that reached a tenant and stayed there, oldest first, and its way back into the
     branch `into`. It is there when that branch has its commits, or what they change by cherry-picks, and when the
     ledger says so: what was squashed has neither.
@@ -19,19 +36,19 @@ def merge_backs(tools: Toolbox, product: Product, into: str) -> list[MergeBack]:
     return [one for one in found if one is not None]
 
 
-def owed(tools: Toolbox, product: Product, into: str) -> list[MergeBack]:
+def owed(tools: Books, product: Product, into: str) -> list[MergeBack]:
     """Those that the branch lacks."""
     return [one for one in merge_backs(tools, product, into) if one.owed(tools.now())]
 
 
-def _hotfixes(tools: Toolbox, product: str) -> Iterator[str]:
+def _hotfixes(tools: Books, product: str) -> Iterator[str]:
     asked = {entry.release: entry for entry in tools.ledger.every("confirmed")}
     for release, entry in asked.items():
         if (entry.fact["kind"], entry.fact["product"]) == ("hotfix", product):
             yield release
 
 
-def _merge_back(tools: Toolbox, product: Product, release: str, into: str) -> MergeBack | None:
+def _merge_back(tools: Books, product: Product, release: str, into: str) -> MergeBack | None:
     entries = tools.ledger.entries(release)
     since = _arrived(entries)
     if since is None:
@@ -52,7 +69,7 @@ def _arrived(entries: list[Entry]) -> datetime | None:
     return datetime.fromisoformat(deployed[0].at)
 
 
-def _owner(tools: Toolbox, release: str) -> str:
+def _owner(tools: Books, release: str) -> str:
     try:
         return starter_of(tools.ledger, release)
     except StarterErasedError:

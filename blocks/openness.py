@@ -1,7 +1,8 @@
-"""May it be touched now: the tenant's calendar and every freeze, asked together. Never answered from the ledger's
-steps, always asked immediately before something is touched. A rollback and an abort do not ask.
+"""May it be touched now: the tenant's calendar, every freeze and its own approval where its contract asks for that, all
+together. Never answered from the ledger's steps, always asked immediately before something is touched. A rollback and
+an abort do not ask.
 
-Two approvers may let a hotfix pass a freeze or a blackout (`waivers.py`); where no window is open, nobody may.
+Its approvers may let a hotfix pass a freeze or a blackout (`waivers.py`); where no window is open, nobody may.
 """
 
 import shlex
@@ -10,19 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from stationmaster.blocks.agendas import agenda_of
+from stationmaster.blocks.consents import closed, consents
 from stationmaster.blocks.leg import Leg
-from stationmaster.blocks.waivers import Met, met, put_on_record
+from stationmaster.blocks.waivers import Met, met, needed, put_on_record
 from stationmaster.domain.agenda import Agenda, environment_question
 from stationmaster.domain.blackout import Question
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import WaitingError
 from stationmaster.domain.freeze import Environment, Freeze, closing, closing_to, scope_of, touchable
+from stationmaster.domain.passage import Gate, Passage
 from stationmaster.domain.plan import Wave, first_planned
 from stationmaster.domain.product import Product
 from stationmaster.domain.skipping import skipped_tenants
 from stationmaster.domain.tenants import SHARED, STAGE, Tenant
-from stationmaster.domain.waiver import KIND, NEEDED, Gate, Passage
+from stationmaster.domain.waiver import KIND
 from stationmaster.domain.window import Window, all_of
 from stationmaster.domain.zones import instant_of, zone
 
@@ -39,15 +42,16 @@ class WindowClosedError(WaitingError):
         self, release: str, about: str, closed: dict[str, Window], past: str | None = None,
         soonest: datetime | None = None,
     ) -> None:  # fmt: skip
-        told = "; ".join(f"{tenant}: {answer.reason}" for tenant, answer in closed.items())
+        begin = f"{about} of {release} waits for a window: "
         opens = all_of(closed.values()).until
         until = min((one for one in (opens, soonest) if one), default=None)
         super().__init__(
-            f"{about} of {release} waits for a window: {told}",
+            begin + "; ".join(f"{tenant}: {answer.reason}" for tenant, answer in closed.items()),
             waiting_for="window",
             until=instant(until) if until else None,
             hint=past or f"when it is open: stationmaster release start {release}",
         )
+        self.unname(begin + "; ".join(f"{tenant}: {one.kept}" for tenant, one in closed.items()), hint=self.hint)
         self.closed = closed
 
 
@@ -63,6 +67,7 @@ class FrozenError(WaitingError):
             until=instant(answer.until) if answer.until else None,
             hint=past or f"stationmaster freeze off --env {environment} --reason WHY",
         )
+        self.unname(f"{release} waits: {answer.kept}", hint=self.hint)
         self.environment = environment
 
 
@@ -78,6 +83,7 @@ class EnvironmentClosedError(WaitingError):
             until=instant(answer.until) if answer.until else None,
             hint=past or f"when it is open: stationmaster release start {release}",
         )
+        self.unname(f"{release} waits: {answer.kept}", hint=self.hint)
 
 
 class NoRoomError(WaitingError):
@@ -164,7 +170,7 @@ def must_be_unfrozen(leg: Leg, product: Product, environment: Environment) -> No
     put_on_record(leg, scope_of(env=environment), _through(found, passed, _passed(calendars, at)))
 
 
-def must_be_migratable(leg: Leg, product: Product, instance: str) -> None:
+def must_be_migratable(leg: Leg, product: Product, instance: str, doing: str = "expand") -> None:
     """Return if no tenant of the instance has a blackout in force that names migrations, or waivers pass it; this is on
     record then. An instance that one tenant has alone is changed only when that tenant may be touched.
 
@@ -176,14 +182,16 @@ def must_be_migratable(leg: Leg, product: Product, instance: str) -> None:
     _must_be_open_to_migrations(leg, product, "stage" if instance == STAGE else "production", found)
     mine = [one for one in known.tenants.values() if one.instance == instance]
     alone = [] if instance == SHARED else mine
+    refused = closed(consents(leg, alone))
     questions = [known.agenda.question(one.id, "migration") for one in mine]
     answers = {one.id: known.agenda.migration(one.id, at) for one in mine}
     answers |= {one.id: all_of([touchable(one, known.agenda, found.closed, at), answers[one.id]]) for one in alone}
+    answers |= {name: all_of([answers[name], window]) for name, window in refused.items()}
     if shut := {name: answer for name, answer in answers.items() if not answer.open}:
         ways = [freeze.gate for one in alone for freeze in closing_to(one, found.closed)]
         every = [*(known.agenda.question(one.id) for one in alone), *questions]
         ways += [gate for one in every for gate in _waivable(leg, one, at)]
-        raise WindowClosedError(leg.release, f"expand of {instance}", shut, _past(leg, ways))
+        raise WindowClosedError(leg.release, f"{doing} of {instance}", shut, _past(leg, ways))
     blackouts = [gate for one in questions for gate in _passed(one, at)]
     put_on_record(leg, scope_of(env="production"), _through(found, (), blackouts))
 
@@ -192,15 +200,13 @@ def _must_be_open_to_migrations(leg: Leg, product: Product, environment: Environ
     asked, at = environment_question(product, environment, found.blackouts, "migration"), leg.tools.now()
     if not asked.calendars:
         return
-    if not (now := asked.at_once(at)).open:
-        reason = f"{environment} is closed for migrations: {', '.join(now.rules)}"
-        answer = Window(open=False, reason=reason, until=now.next_transition)
+    if not (answer := asked.at_once(at)).open:
         raise EnvironmentClosedError(leg.release, answer, _past(leg, _waivable(leg, asked, at)))
     put_on_record(leg, scope_of(env=environment), _through(found, (), _passed(asked, at)))
 
 
 def _waivable(leg: Leg, question: Question | None, at: datetime) -> list[Gate]:
-    """What two approvers might let it pass."""
+    """What its approvers might let it pass."""
     return [one.gate for one in question.waivable(at)] if question and leg.request.kind == KIND else []
 
 
@@ -228,6 +234,8 @@ def _closed(leg: Leg, found: Met, known: _Known, wave: Wave, tenants: Collection
         else _UNKNOWN
         for n in tenants
     }
+    refused = closed(consents(leg, [there[n] for n in tenants if n in there]))
+    answers |= {n: all_of([answers[n], window]) for n, window in refused.items()}
     answers |= {n: _SKIPPED for n in skipped_tenants(leg.tools.ledger.entries(leg.release)) if n in answers}
     return {name: answer for name, answer in answers.items() if not answer.open}
 
@@ -238,7 +246,7 @@ def _past(leg: Leg, gates: Sequence[Gate]) -> str | None:
         return None
     kind, name = gates[0].name.split(":", 1)
     return (
-        f"{NEEDED} approvers may let it pass: stationmaster release waive {leg.release} --{kind} {shlex.quote(name)} "
+        f"{needed(leg)} may let it pass: stationmaster release waive {leg.release} --{kind} {shlex.quote(name)} "
         "--until 2h --ticket TICKET --reason WHY --key FILE"
     )
 

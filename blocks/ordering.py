@@ -5,7 +5,7 @@ It moves nobody, and it needs no lease: an order is a fact of its own.
 
 import contextlib
 
-from stationmaster.blocks.going_back import ran_before_it, stays, tenants_of
+from stationmaster.blocks.going_back import must_have_a_way, tenants_of
 from stationmaster.blocks.leg import first_request
 from stationmaster.blocks.tally import Tally
 from stationmaster.blocks.toolbox import Toolbox
@@ -26,6 +26,7 @@ def give_order(tools: Toolbox, request: RollbackRequest) -> Order:
     Raises:
         NothingToRollBackError, RollbackOfRollbackError, NotOnReleaseError: nothing is recorded.
         NothingRunsError: nobody in scope ran anything before; nothing is recorded.
+        NotProvedError: nobody in scope can go back on the schema as it is now; nothing is recorded.
     """
     first_request(tools, request.release, request.starter)  # else nobody knows the release
     entries = tools.ledger.entries(request.release)
@@ -44,8 +45,8 @@ def give_order(tools: Toolbox, request: RollbackRequest) -> Order:
     back = tenants_of(tools, request.release, order)
     if fresh and not back:
         return order  # nobody goes back now: they are back, or their windows are closed
-    if fresh and not set(ran_before_it(tools, request.release, back)) & set(back):
-        raise stays(request.release, back)
+    if fresh:
+        must_have_a_way(tools, request.release, back)
     return decide(tools, request.release, order, who=request.starter)
 
 

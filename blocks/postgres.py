@@ -25,14 +25,10 @@ _DRIVER = re.compile(r"^postgres(ql)?(\+\w+)?:")  # SQLAlchemy's form is underst
 _DATABASE = re.compile(r"^(postgresql://[^/?]*)(/[^?]*)?(\?.*)?$")
 _TABLES = """
     SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND c.relname <> 'alembic_version' AND n.nspname <> 'information_schema'
+    WHERE c.relkind IN ('r', 'p') AND c.relname NOT IN ('alembic_version', 'stationmaster_migration')
+    AND n.nspname <> 'information_schema'
     AND n.nspname NOT LIKE 'pg\\_%'
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
-"""
-_OLDEST = """
-    SELECT pid, application_name, extract(epoch FROM now() - xact_start)::int FROM pg_stat_activity
-    WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
-    ORDER BY xact_start LIMIT 1
 """
 
 
@@ -64,6 +60,11 @@ def connected(url: str, name: str) -> Iterator[Connection]:
         raise _refused(name, error) from None
     except psycopg.Error as error:
         raise _refused(name, error) from None
+
+
+def plain(url: str) -> str:
+    """An address as libpq understands it: without the driver that SQLAlchemy's form may name."""
+    return _DRIVER.sub("postgresql:", url)
 
 
 @contextmanager
@@ -99,14 +100,6 @@ def started(url: str, name: str, patience: float = 0) -> str:
 def has_tables(connection: Connection) -> bool:
     """Whether there is any table but Alembic's own; those of extensions do not count."""
     return connection.execute(_TABLES).fetchone() != (0,)
-
-
-def oldest_transaction(connection: Connection) -> str:
-    """Who has held locks for longest, for people."""
-    row = connection.execute(_OLDEST).fetchone()
-    if row is None:
-        return "no transaction holds it at this moment"
-    return f"the oldest transaction is {row[2]} s old (pid {row[0]}, application {row[1] or 'unnamed'})"
 
 
 def _replace(server: str, name: str, *, create: bool) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
-from stationmaster.domain.masking import Mask
+from stationmaster.domain.masking import Mask, is_private
+from stationmaster.ledger.store import Ledger
 
 if TYPE_CHECKING:
     from stationmaster.blocks.toolbox import Toolbox
@@ -29,19 +30,25 @@ def _secrets(value: object) -> Iterator[str]:
     elif isinstance(value, Mapping):
         for inner in value.values():
             yield from _secrets(inner)
+    elif isinstance(value, Ledger):  # once it is open nobody has its block any more
+        address = value.engine.url.render_as_string(hide_password=False)
+        if any(_passwords(address)):  # without one, an error may say where it is
+            yield address
 
 
 def _words(secret: str) -> Iterator[str]:
     yield secret
     yield from (line for line in secret.splitlines() if line != secret)  # of a key in PEM, each line says enough
-    password = _password(secret)
-    if password:
-        yield password
-        yield unquote(password)
+    yield from _passwords(secret)
 
 
-def _password(secret: str) -> str | None:
+def _passwords(secret: str) -> Iterator[str]:
+    """Those inside an address, as they stand there and as they are: before the host, or behind a question mark."""
     try:
-        return urlsplit(secret).password
+        address = urlsplit(secret)
+        password, asked = address.password, parse_qsl(address.query)
     except ValueError:  # no address
-        return None
+        return
+    if password:
+        yield from (password, unquote(password))
+    yield from (value for name, value in asked if is_private(name))

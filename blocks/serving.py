@@ -1,9 +1,11 @@
 """The artifact as an instance serves it: started with what it needs, and asked by the product's journeys."""
 
+from collections.abc import Mapping
+
 from stationmaster.blocks.instances import Colour
 from stationmaster.blocks.journeys import run
 from stationmaster.blocks.leg import Leg
-from stationmaster.domain.documents import read
+from stationmaster.domain.entries import digest
 from stationmaster.domain.journey import JourneyResult
 from stationmaster.domain.product import Product, Service
 
@@ -26,9 +28,15 @@ def start_instance(leg: Leg, service: Service, digest: str, instance: str) -> Co
     )
 
 
-def product_at(leg: Leg, commit: str) -> Product:
-    """What the product said of itself at a commit."""
-    return read(Product, leg.tools.source.read(commit, "stationmaster.yaml"), "stationmaster.yaml").value
+def publish_flags_of(leg: Leg, product: Product, commit: str, approved: Mapping[str, str]) -> None:
+    """The product's flag file as a commit has it. Publishing it again changes nothing. `approved` is what the gate of
+    approvals said; of flags that go back it says nothing.
+    """
+    file = product.flags or ""
+    text = leg.tools.source.read(commit, file)
+    leg.tools.flags.publish(text, file)
+    fact = {"commit": commit, "file": file, "digest": digest(text.encode())}
+    leg.record("flagged", fact, {**fact, **approved}, subject=product.product)
 
 
 def run_journeys(leg: Leg, product: Product, instance: str, colour: Colour, tenant: str) -> list[JourneyResult]:

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from stationmaster.blocks import space
 from stationmaster.blocks.git import Git, SourceUnreachableError, shown
 from stationmaster.blocks.mirror import fetch
 from stationmaster.domain.artifact import Change, Commit
+from stationmaster.domain.authors import co_authors
 from stationmaster.domain.boarding import Merged, taken_back
 from stationmaster.domain.errors import InputError, nearest
 
@@ -26,8 +28,15 @@ _MERGED = "--format=%x00%H%n%ct%n%P%n%B"
 _NUMBER = re.compile(r"\AMerge pull request #(\d+)\b|\A.*\(#(\d+)\)$|^See merge request \S*!(\d+)$", re.MULTILINE)
 _REVERTERS = "--format=%x00%H%n%B"
 _REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{40,64})\b", re.MULTILINE)
-_PEOPLE = "%an <%ae>%x00%cn <%ce>%x00%(trailers:key=Co-authored-by,valueonly,unfold,separator=%x1f)"
-_LOG = f"--format=%H%x00%ct%x00%s%x00{_PEOPLE}"
+_SECTION = re.compile(rb"^diff --git ", re.MULTILINE)  # a line of content begins with a sign
+_HUNK = re.compile(rb"^@@ -\S+ \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
+_PATCH = ("--patch", "--text", "--unified=0", "--no-ext-diff", "--no-textconv")
+_COMPARED = 1 << 20  # bytes of a file; what is larger nobody looks through, and its patch could fill the memory
+_EMPTY_TREES = {  # by the length of the repository's ids
+    40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
+_LOG, _FIELDS = "--format=%H%x00%ct%x00%s%x00%an <%ae>%x00%cn <%ce>%x00%B%x00", 6
 
 
 class UnknownRefError(InputError):
@@ -64,7 +73,7 @@ class GitRepository(BaseModel):
         if commit is None:
             names = self._git.text("for-each-ref", "--format=%(refname:lstrip=2)").splitlines()
             raise UnknownRefError(f"{self._name} has no branch, tag or commit {ref!r}", hint=nearest(ref, names))
-        change, at = _change(self._git.text("log", "-1", _LOG, commit).rstrip("\n"))
+        change, at = next(_changes(self._git.text("log", "-1", _LOG, commit)))
         return Commit(**change.model_dump(), version=self._version(commit), at=at)
 
     def changes(self, since: tuple[str, ...], until: str) -> tuple[Change, ...]:
@@ -75,7 +84,7 @@ class GitRepository(BaseModel):
         """
         self._must_have(since)
         listed = self._git.text("log", "--reverse", "--date-order", _LOG, until, *(f"^{one}" for one in since))
-        return tuple(_change(line)[0] for line in listed.split("\n") if line)
+        return tuple(change for change, _ in _changes(listed))
 
     def merged(self, since: tuple[str, ...], until: str) -> tuple[Merged, ...]:
         """What came into the branch that ends at `until` and is in none of `since`, one by one, in the order in which
@@ -99,6 +108,23 @@ class GitRepository(BaseModel):
                 Merged(commit, max([when, *(one.at for one in found[-1:])]), taken_back(said), number, brought)
             )
         return tuple(found)
+
+    def beside(self, merge: str, head: str) -> tuple[str, ...]:
+        """Commits that came with a merge, itself aside, and are not in `head`; all of them when nobody has `head`."""
+        known = (f"^{head}",) if _ID.fullmatch(head) and self._commit(head) else ()
+        came = self._git.text("rev-list", merge, f"^{merge}^1", *known).split()
+        return tuple(one for one in came if one != merge)
+
+    def is_plain_merge(self, merge: str) -> bool:
+        """Whether a merge of two says nothing of its own: git makes the same files of its parents by itself. No when
+        git cannot say.
+        """
+        parents = self._git.text("rev-list", "--parents", "-n1", merge).split()[1:]
+        if len(parents) != len(("first", "second")):
+            return False
+        made = self._git.bytes("merge-tree", "--write-tree", *parents)
+        tree = self._git.bytes("rev-parse", f"{merge}^{{tree}}")
+        return made is not None and made.split() == (tree or b"").split()
 
     def missing(self, branch: str, commit: str) -> tuple[str, ...]:
         """Commits in `commit` that a branch lacks, newest first; one whose change the branch has by a cherry-pick is
@@ -150,6 +176,36 @@ class GitRepository(BaseModel):
         there = self._files(until, folder)
         return tuple(sorted(there.difference(*(self._files(commit, folder) for commit in since))))
 
+    def additions(self, since: tuple[str, ...], until: str) -> dict[str, frozenset[int]]:
+        """Lines of the files at `until` that were in none of `since`, as numbers from 1 by path; with no `since`, every
+        line. A file that git takes for binary has lines too, between its line feeds. One above 1 MiB is not compared:
+        its first line stands for it. `since` as for `changes`.
+
+        Raises:
+            UnknownRefError: as `changes`.
+        """
+        self._must_have(since)
+        found = [self._additions(one, until) for one in since or (_EMPTY_TREES[len(until)],)]
+        every = {path: frozenset.intersection(*(one.get(path, frozenset()) for one in found)) for path in found[0]}
+        return {path: lines for path, lines in every.items() if lines}
+
+    def _additions(self, one: str, other: str) -> dict[str, frozenset[int]]:
+        """By plumbing, which no setting of a person's changes, and no `.gitattributes` of the product's."""
+        asked = ("diff-tree", "-r", "-z", "--no-renames", "--diff-filter=AMT", one, other)
+        plain = {"GIT_ATTR_SOURCE": _EMPTY_TREES[len(other)], "GIT_INDEX_FILE": f"{self.mirror}/no-index"}
+        rows = os.fsdecode(self._git.content(*asked, "--name-status")).split("\0")[:-1]
+        sizes = self._sizes(other)
+        large = {path for path in rows[1::2] if sizes.get(path, 0) > _COMPARED}
+        kinds = [(kind, path) for kind, path in zip(rows[::2], rows[1::2], strict=True) if path not in large]
+        paths = [path for kind, path in kinds for _ in range(1 + (kind == "T"))]
+        but = (f":(exclude,literal){path}" for path in sorted(large))
+        patch = self._git.content(*asked, *_PATCH, "--", *but, **plain)
+        found: dict[str, set[int]] = {path: {1} for path in large}
+        for path, section in zip(paths, _SECTION.split(patch)[1:], strict=True):
+            for start, count in _HUNK.findall(section):
+                found.setdefault(path, set()).update(range(int(start), int(start) + int(count or 1)))
+        return {path: frozenset(lines) for path, lines in found.items()}
+
     def read(self, commit: str, path: str) -> str:
         """A file's text at a commit.
 
@@ -171,6 +227,17 @@ class GitRepository(BaseModel):
         """Whether a file is not the same at two commits."""
         ids = [self._git.bytes("rev-parse", "--verify", "--quiet", f"{commit}:{path}") for commit in (one, other)]
         return ids[0] != ids[1]
+
+    def fingerprint(self, commit: str, path: str) -> str | None:
+        """The digest over names, modes and contents of a file, or of all below a folder; None when there are none."""
+        rows = sorted(row for row in self._tree(commit, path) if row)
+        sha = hashlib.sha256()
+        for row in rows:
+            told, _, name = row.partition("\t")
+            mode, kind, blob = told.split()
+            content = self._git.content("cat-file", "blob", blob) if kind == "blob" else blob.encode()
+            sha.update(f"{mode} {len(name.encode())} {name} {len(content)} ".encode() + content)
+        return f"sha256:{sha.hexdigest()}" if rows else None
 
     def export(self, commit: str, into: Path) -> None:
         """The commit's files, and nothing else, in the folder `into`, which is created. Each has the commit's time.
@@ -220,18 +287,26 @@ class GitRepository(BaseModel):
 
     def _blob(self, commit: str, path: str) -> str | None:
         """The id of a file's content; None only when git lists no such file."""
-        rows = self._git.text("ls-tree", "-z", commit, "--", path, GIT_LITERAL_PATHSPECS="1").split("\0")
+        rows = self._tree(commit, path)
         found = next((row.split() for row in rows if row.partition("\t")[2] == path), None)
         return found[2] if found and found[1] == "blob" else None
+
+    def _tree(self, commit: str, path: str) -> list[str]:
+        """Mode, kind, id and name of a file, or of each file below a folder."""
+        return self._git.text("ls-tree", "-r", "-z", commit, "--", path, GIT_LITERAL_PATHSPECS="1").split("\0")
 
     def _size(self, commit: str) -> int:
         """Bytes of all files of a commit; 0 when git cannot tell."""
         try:
-            listed = self._git.text("ls-tree", "-r", "-l", "-z", commit).split("\0")
+            return sum(self._sizes(commit).values())
         except _OUTSIDE:
             return 0
-        sizes = (row.partition("\t")[0].rpartition(" ")[2] for row in listed)
-        return sum(int(size) for size in sizes if size.isdecimal())
+
+    def _sizes(self, commit: str) -> dict[str, int]:
+        """Bytes of each file of a commit, by its path."""
+        listed = os.fsdecode(self._git.content("ls-tree", "-r", "-l", "-z", commit)).split("\0")
+        told = ((path, row.rpartition(" ")[2]) for row, _, path in (one.partition("\t") for one in listed))
+        return {path: int(size) for path, size in told if size.isdecimal()}
 
     def _files(self, commit: str, folder: str) -> set[str]:
         return {*self._git.text("ls-tree", "-r", "-z", "--name-only", commit, f"{folder}/").split("\0")} - {""}
@@ -242,10 +317,14 @@ def mirror_of(url: str, home: Path) -> str:
     return str(home / "mirrors" / hashlib.sha256(url.encode()).hexdigest()[:16])
 
 
-def _change(line: str) -> tuple[Change, int]:
-    commit, at, subject, author, committer, others = line.split("\0")
-    people = dict.fromkeys([author, committer, *filter(None, others.split("\x1f"))])
-    return Change(commit=commit, subject=subject.strip(), authors=tuple(people)), int(at)
+def _changes(listed: str) -> Iterator[tuple[Change, int]]:
+    """What was printed as `_LOG`, with the commit's time. No part of a commit holds the sign that ends a part."""
+    parts = listed.split("\0")
+    for first in range(0, len(parts) - 1, _FIELDS):
+        commit, at, subject, author, committer, message = parts[first : first + _FIELDS]
+        others = (f"{name} <{address}>" for name, address in co_authors(message))
+        people = tuple(dict.fromkeys([author, committer, *others]))
+        yield Change(commit=commit.strip(), subject=subject.strip(), authors=people), int(at)
 
 
 def _settle(root: Path, at: int) -> None:

@@ -61,6 +61,7 @@ class UnitStatus(BaseModel):
     restarts: int = 0
     last_exit: int | None = Field(default=None, description="Exit code; negative: the signal that ended it.")
     tail: str = Field(default="", repr=False, description="End of its log, since the start before the last.")
+    began: int = Field(default=0, description="Byte of its log at which its last start began.")
 
 
 class Pong(BaseModel):

@@ -101,6 +101,11 @@ class Toolbox:
     sleep: Callable[[float], None]
     work: Path  # exports and logs, a folder per release
 
+    @property
+    def evidence(self) -> DirectoryStore:
+        """Attestations, logs, reports and scans by digest, beside the artifacts."""
+        return self.artifacts.beside("evidence")
+
 
 def load(product: str) -> Toolbox:
     """The tools of a product from the Prefect server, or from their last good copies when it is away.

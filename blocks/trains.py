@@ -2,26 +2,22 @@
 and what is owed. It decides nothing and starts nobody.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from stationmaster.blocks.carried import CONFIG, brought, on_hold
-from stationmaster.blocks.merge_backs import owed
+from stationmaster.blocks.carried import CONFIG, brought, merged, on_hold, product_at
+from stationmaster.blocks.owing import MAIN, owed
 from stationmaster.blocks.source import GitRepository
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.artifact import Commit
-from stationmaster.domain.boarding import Boarding, Merged, board
-from stationmaster.domain.documents import read
+from stationmaster.domain.boarding import Boarding, board
 from stationmaster.domain.errors import InputError
 from stationmaster.domain.freeze import FREEZES, closing, in_force
-from stationmaster.domain.hotfix import MergeBack
 from stationmaster.domain.product import Product
-from stationmaster.domain.train import Train, cut_off_of, next_departure, train_id
+from stationmaster.domain.train import Owed, Train, cut_off_of, next_departure, train_id
 from stationmaster.domain.window import Window, all_of
 
 STARTER = "release-train"  # the service of approvers.yaml in whose name trains are started
-MAIN = "main"  # where stationmaster.yaml says which branch the trains are cut from
 
 
 class NoTrainError(InputError):
@@ -47,7 +43,7 @@ class Due:
     release: str
     commit: str | None
     boarding: Boarding
-    owed: tuple[MergeBack, ...]
+    owed: tuple[Owed, ...]
 
     @property
     def cut_off(self) -> datetime:
@@ -77,14 +73,14 @@ def next_train(tools: Toolbox, product: str, after: datetime) -> Due:
     file, train, head = train_of(tools.source)
     departure = next_departure(train, after)
     cut_off, running = cut_off_of(train, departure), tools.ledger.running().values()
-    merged = _merged(tools.source, sorted({str(entry.fact["commit"]) for entry in running}), head.commit)
+    came = merged(tools.source, sorted({str(entry.fact["commit"]) for entry in running}), head.commit)
     return Due(
         train,
         departure,
         train_id(product, departure),
-        next((one.commit for one in reversed(merged) if one.at <= cut_off), None),
-        board(merged, cut_off, _held(tools, product)),
-        tuple(owed(tools, file, train.branch)),
+        next((one.commit for one in reversed(came) if one.at <= cut_off), None),
+        board(came, cut_off, _held(tools, product)),
+        tuple(owed(tools, file)),
     )
 
 
@@ -109,23 +105,13 @@ def must_be_known(tools: Toolbox) -> None:
 
 
 def _train(source: GitRepository, branch: str, head: Commit) -> tuple[Product, Train]:
-    product = read(Product, source.read(head.commit, CONFIG), CONFIG).value
+    product = product_at(source, head.commit)
     if product.train is None:
         raise NoTrainError(
             f"{product.product} has no trains: {CONFIG} on {branch} has no `train`", file=CONFIG,
             hint="add `train: {cadence: FREQ=WEEKLY;BYDAY=TU;BYHOUR=9, zone: Europe/Berlin}`",
         )  # fmt: skip
     return product, product.train
-
-
-def _merged(source: GitRepository, since: Sequence[str], until: str) -> tuple[Merged, ...]:
-    """What at least one of `since` lacks, in the order of merging; all of it when nothing runs."""
-    lists = [source.merged((commit,), until) for commit in since] or [source.merged((), until)]
-    longest_first = sorted(lists, key=len, reverse=True)
-    found: dict[str, Merged] = {}
-    for one in (one for merged in longest_first for one in merged):
-        found.setdefault(one.commit, one)
-    return tuple(sorted(found.values(), key=lambda one: one.at))
 
 
 def _held(tools: Toolbox, product: str) -> set[str]:

@@ -4,17 +4,17 @@ are led back, or watched, with the others. It moves nobody.
 
 from typing import Any
 
+from stationmaster.blocks.carried import product_at
 from stationmaster.blocks.toolbox import Toolbox
-from stationmaster.domain.documents import read
 from stationmaster.domain.entries import Draft, Entry
-from stationmaster.domain.product import Product
 from stationmaster.domain.tenants import STAGE
 
 
 def put_on_record(tools: Toolbox, release: str, *, led: bool = False) -> list[str]:
     """The tenants that are routed to the release's artifact, and that the ledger had elsewhere until now. No lease is
-    needed: the entry is the one that whoever moved them would have made. `led` counts those too whom the rollback of
-    another release led to it: they have it, and must not be forgotten when it goes.
+    needed: the entry is the one that whoever moved them would have made, but that it was found, and when they were
+    moved is not known. `led` counts those too whom the rollback of another release led to it: they have it, and must
+    not be forgotten when it goes.
 
     Raises:
         OutsideError: the target is away; nothing is known.
@@ -41,7 +41,7 @@ def _serve(tools: Toolbox, commit: str, digest: str, instances: set[str]) -> set
     """Where the artifact runs, as its processes say."""
     if not instances:
         return set()
-    product = read(Product, tools.source.read(commit, "stationmaster.yaml"), "stationmaster.yaml").value
+    product = product_at(tools.source, commit)
     answers = tools.target.running(product.service.version, of=instances)
     return {(one.instance, one.colour) for one in answers if one.digest == digest}
 
@@ -51,5 +51,5 @@ def _deployed(release: str, said: dict[str, dict[str, Any]], tenant: str, place:
     artifact = {"version": cut["version"], "digest": digest, "commit": cut["commit"]}
     return Draft(
         release=release, step="deployed", subject=tenant, inputs={"digest": digest, "colour": place[1]},
-        fact={**artifact, "instance": place[0], "colour": place[1]},
+        fact={**artifact, "instance": place[0], "colour": place[1], "found": True},
     )  # fmt: skip

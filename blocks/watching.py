@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from stationmaster.blocks.carried import product_at
 from stationmaster.blocks.instances import Colour
 from stationmaster.blocks.leg import Leg
-from stationmaster.blocks.serving import product_at, run_journeys
+from stationmaster.blocks.policies import policy_for
+from stationmaster.blocks.serving import run_journeys
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.canary import JOURNEY_ATTEMPTS, JourneyResult, Verdict, judge
 from stationmaster.domain.errors import OutsideError
 from stationmaster.domain.plan import Wave
-from stationmaster.domain.product import Product
+from stationmaster.domain.product import HardLimit, Product
 from stationmaster.domain.signals import Counts, Reading
 from stationmaster.domain.ticks import SEEN, Tick, tick_between
 
@@ -49,6 +51,7 @@ class Watch:
     last: Reading
     at: datetime
     before: Product  # as the versions before declare their journeys
+    limit: HardLimit
     ticks: list[Tick] = field(default_factory=list)
     journeys: list[JourneyResult] = field(default_factory=list)
 
@@ -61,7 +64,8 @@ class Watch:
         ring = next(ring for ring in cut.product.rings if ring.name == wave.ring)
         now = leg.tools.now()
         until, before = now + timedelta(seconds=ring.watch), _before(leg, cut)
-        return cls(leg, cut, wave, until, colours, leg.tools.metrics.read(), now, before)
+        limit = policy_for(leg.tools.ledger, cut).hard_limits["availability"]
+        return cls(leg, cut, wave, until, colours, leg.tools.metrics.read(), now, before, limit)
 
     @property
     def over(self) -> bool:
@@ -74,7 +78,7 @@ class Watch:
         if not self.journeys or deadline:
             self.journeys = list(self._journeys())
         self.ticks.append(self._tick())
-        return judge(self.cut.product.hard_limits["availability"], self.ticks, self.journeys, deadline=deadline)
+        return judge(self.limit, self.ticks, self.journeys, deadline=deadline)
 
     def _tick(self) -> Tick:
         now, reading = self.leg.tools.now(), self.leg.tools.metrics.read()
@@ -131,7 +135,7 @@ class Watch:
 
 def _before(leg: Leg, cut: Cut) -> Product:
     """The journeys of the versions that ran at the cut: a journey that is new is none of theirs."""
-    products = [product_at(leg, commit) for commit in cut.previous] or [cut.product]
+    products = [product_at(leg.tools.source, commit) for commit in cut.previous] or [cut.product]
     journeys = {journey.name: journey for product in products for journey in product.journeys}
     return products[0].model_copy(update={"journeys": tuple(journeys.values())})
 

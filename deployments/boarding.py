@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stationmaster.blocks.carried import CONFIG
+from stationmaster.blocks.carried import CONFIG, product_at
 from stationmaster.blocks.code_host import CodeHost
 from stationmaster.blocks.confirmation import confirm
 from stationmaster.blocks.enrichment import enrich
 from stationmaster.blocks.hosting import CodeHostBusyError, CodeHostUnavailableError, PullRequest
 from stationmaster.blocks.toolbox import Toolbox, load
 from stationmaster.domain.boarding_pass import WEBHOOK, BoardingPass, boarding_pass, has_fragment, pause
-from stationmaster.domain.documents import read
 from stationmaster.domain.duration import instant
 from stationmaster.domain.errors import InputError, OutsideError, RefusedError, StationmasterError
 from stationmaster.domain.hooks import Hook
@@ -208,7 +207,7 @@ def _decide(tools: Toolbox, arrival: Arrival, told: PullRequest) -> BoardingPass
 def _product(tools: Toolbox, commit: str) -> Product:
     found = tools.source.resolve(commit)  # a mirror that has not got it yet is asked again
     try:
-        return read(Product, tools.source.read(found.commit, CONFIG), CONFIG).value
+        return product_at(tools.source, found.commit)
     except InputError as error:
         raise UnreadableProductError(f"{CONFIG} of commit {commit[:12]}: {error.message}", hint=error.hint) from error
 
@@ -217,7 +216,7 @@ def _confirm(tools: Toolbox, request: ReleaseRequest) -> None:
     """The service that the webhook is wants the release, and approvers.yaml knows it."""
     if all(service.id != WEBHOOK for service in tools.signer.people().services):
         raise WebhookUnknownError
-    confirm(tools.ledger, request, "service", tools.now())
+    confirm(tools.ledger, tools.signer, request, "service", tools.now())
 
 
 def _content(notes: list[Note], kind: str) -> dict[str, Any] | None:

@@ -99,6 +99,7 @@ class Child:
             restarts=self._restarts,
             last_exit=self._last_exit,
             tail=self._tail(),
+            began=self._log_start,
         )
 
     def _state(self) -> Any:  # noqa: ANN401 - UnitStatus checks the word

@@ -19,7 +19,7 @@ from stationmaster.deployments.descriptor import NoStackError
 from stationmaster.domain.errors import InputError
 from stationmaster.domain.flow_runs import Asked, Flow, FlowRun
 
-RELEASE, ROLLBACK = "release/stationmaster", "rollback/stationmaster"
+RELEASE, ROLLBACK, CONTRACT = "release/stationmaster", "rollback/stationmaster", "contract/stationmaster"
 _UNDER_WAY = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CRASHED]
 _RECENT = timedelta(days=1)
 _MOST = 200  # rows that the server gives at once
@@ -90,7 +90,7 @@ def reschedule(run: FlowRun, name: str, message: str) -> bool:
 def _read(wanted: filters.FlowRunFilter) -> list[Asked]:
     with connected() as client:
         found = client.read_flow_runs(
-            flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=["release", "rollback"])),
+            flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=["release", "rollback", "contract"])),
             deployment_filter=filters.DeploymentFilter(name=filters.DeploymentFilterName(any_=["stationmaster"])),
             flow_run_filter=wanted,
             sort=FlowRunSort.EXPECTED_START_TIME_DESC,
@@ -104,7 +104,7 @@ def _asked(run: PrefectRun) -> Asked | None:
     request = run.parameters.get("request")
     if not isinstance(request, dict) or run.created is None:
         return None
-    flow: Flow = "rollback" if "release" in request else "release"
+    flow: Flow = "contract" if "of" in request else "rollback" if "release" in request else "release"
     if "id" not in request and flow == "release":
         return None
     seen = _seen(run)

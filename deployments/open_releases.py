@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from stationmaster.blocks.home import home
 from stationmaster.blocks.toolbox import open_ledger, recall
 from stationmaster.blocks.workers import worker_of
+from stationmaster.domain.contract_status import ENDS_WAIT, contract_status
 from stationmaster.domain.deaths import is_vain
-from stationmaster.domain.entries import FREEZE, Entry
+from stationmaster.domain.entries import WORDS, Entry
 from stationmaster.domain.errors import StationmasterError
 from stationmaster.domain.flow_runs import Asked, Worker
 from stationmaster.domain.orders import in_force
-from stationmaster.domain.progress import untold
-from stationmaster.domain.request import ReleaseRequest, RollbackRequest
+from stationmaster.domain.progress import unfinished
+from stationmaster.domain.request import ContractRequest, ReleaseRequest, RollbackRequest
 from stationmaster.domain.rollback import Order
 from stationmaster.domain.stages import CLOSED, UnfitEntryError, fold
 from stationmaster.ledger.store import Ledger
@@ -80,6 +81,8 @@ class OpenReleases:
     released: int = -1  # index of the last entry by which a release reached everybody
     known: dict[str, Memory] = field(default_factory=dict)
     over: set[str] = field(default_factory=set)
+    contracts: dict[str, Memory] = field(default_factory=dict)  # of releases that are over, and whose contract is not
+    stirred: int = -1  # index of the last entry that may end the wait of a contract
     _last: int = -1
 
     def look(self) -> None:
@@ -87,7 +90,8 @@ class OpenReleases:
         fresh = self.ledger.entries(after=self._last)
         self.thawed = max([self.thawed, *(entry.index for entry in fresh if entry.step == "thawed")])
         self.released = max([self.released, *(entry.index for entry in fresh if entry.step == "released")])
-        for release in {entry.release for entry in fresh} - {FREEZE}:
+        self.stirred = max([self.stirred, *(entry.index for entry in fresh if entry.step in ENDS_WAIT)])
+        for release in {entry.release for entry in fresh} - WORDS:
             with suppress(UnfitEntryError):  # an error of ours about one release, which `release why` tells
                 self._learn(release)
         self._last = fresh[-1].index if fresh else self._last
@@ -105,6 +109,12 @@ class OpenReleases:
         who = (self.ledger.personal(first) or {}).get("starter", "watchdog")
         return ReleaseRequest.model_validate({**first.fact, "id": release, "starter": who})
 
+    def contract(self, release: str) -> ContractRequest:
+        """The contract that somebody wants, as a request."""
+        wanted = next(entry for entry in self.contracts[release].entries if entry.step == "contract")
+        who = (self.ledger.personal(wanted) or {}).get("who", "watchdog")
+        return ContractRequest(of=release, product=wanted.fact["product"], starter=who)
+
     def way_back(self, release: str) -> RollbackRequest:
         """The rollback that was decided last, as a request: asked for again, it is the same."""
         last = next(entry for entry in reversed(self.known[release].entries) if entry.step == "rollback")
@@ -116,7 +126,12 @@ class OpenReleases:
 
     def _learn(self, release: str) -> None:
         entries = self.ledger.entries(release)
-        if fold(entries) in CLOSED and in_force(entries) != "rollback" and not untold(entries):
+        status = contract_status(entries)
+        if status is None or status.over:
+            self.contracts.pop(release, None)
+        else:
+            self.contracts.setdefault(release, Memory()).learn(entries)
+        if fold(entries) in CLOSED and in_force(entries) != "rollback" and not unfinished(entries):
             self.known.pop(release, None)
             self.over.add(release)
         elif any(entry.step == "started" for entry in entries):

@@ -10,12 +10,15 @@ REFUSALS: dict[int, dict[str, str]] = {
     400: {"body_cut": "The body ended before its end."},
     408: {"body_too_slow": "The body was not complete in time."},
     401: {"signature": "The delivery is not signed with the hook's secret."},
-    415: {"content_type": "The body is not application/json."},
+    415: {"content_type": "The body is not application/json; of Slack, no form."},
     422: {
         "delivery": "The body is not understood, or tells of a merge and lacks what is needed.",
         "delivery_reused": "The delivery was taken before, with another change.",
     },
-    503: {"inbox_busy": "Nothing was kept and nothing is acknowledged: the inbox cannot be written now."},
+    503: {
+        "inbox_busy": "Nothing was kept and nothing is acknowledged: the inbox cannot be written now.",
+        "not_recorded": "What somebody approved was not recorded: the ledger or the product's tools are away.",
+    },
 }
 _TEXT = {"type": "string"}
 _ERROR = {
@@ -49,6 +52,17 @@ _TAKEN = {
             "additionalProperties": False,
             "properties": {"accepted": {"const": False}, "reason": _TEXT},
         },
+        {
+            "type": "object",
+            "required": ["accepted", "release", "counts", "said"],
+            "additionalProperties": False,
+            "properties": {
+                "accepted": {"const": True},
+                "release": _TEXT,
+                "counts": {"type": "boolean", "description": "Whether the approval counts."},
+                "said": {"type": "string", "description": "What it comes to, in a sentence."},
+            },
+        },
     ]
 }
 _HEALTH = {
@@ -57,6 +71,24 @@ _HEALTH = {
     "additionalProperties": False,
     "properties": {"ok": {"const": True}},
 }
+_HEARD = {
+    "type": "object",
+    "required": ["response_type", "replace_original", "text"],
+    "additionalProperties": False,
+    "properties": {"response_type": {"const": "ephemeral"}, "replace_original": {"const": False}, "text": _TEXT},
+}
+_APP = {"name": "app", "in": "path", "required": True, "schema": {"type": "string"}}
+_SIGNED = {  # what Slack sends with every press
+    "X-Slack-Request-Timestamp": "Seconds since 1970, at most five minutes away.",
+    "X-Slack-Signature": "HMAC-SHA256 of v0:timestamp:body, in hex after `v0=`.",
+}
+_TOKEN = {"name": "token", "in": "path", "required": True, "schema": _TEXT, "description": "The end of a link."}
+_LOOKED = {  # each of them a page, without a word about what is asked
+    404: "The link is none of ours.",
+    410: "The link is over, or nobody asks that any more.",
+    503: "Nothing was changed: too much is asked at once, or what is needed is away.",
+}
+_UNREAD = {400: "The body is no answer, or was cut.", 408: "The body did not arrive in time.", 413: "It is too long."}
 _NAME = {"name": "hook", "in": "path", "required": True, "schema": {"type": "string"}}
 _HEADERS = {  # of which a hook needs those of its host
     "X-GitHub-Event": "GitHub: the kind of event.",
@@ -74,16 +106,18 @@ def document() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Stationmaster receiver", "version": importlib.metadata.version("stationmaster")},
-        "paths": {"/hooks/{hook}": {"post": _receive()}, "/healthz": {"get": _health()}},
-        "components": {"schemas": {"Error": _ERROR, "Taken": _TAKEN, "Health": _HEALTH}},
+        "paths": {
+            "/hooks/{hook}": {"post": _receive()},
+            "/slack/{app}": {"post": _press()},
+            "/healthz": {"get": _health()},
+            "/consent/{token}": {"get": _question(), "post": _answered()},
+        },
+        "components": {"schemas": {"Error": _ERROR, "Taken": _TAKEN, "Heard": _HEARD, "Health": _HEALTH}},
     }
 
 
 def _receive() -> dict[str, Any]:
-    headers = [
-        {"name": name, "in": "header", "required": False, "description": says, "schema": {"type": "string"}}
-        for name, says in _HEADERS.items()
-    ]
+    headers = [_header(name, says) for name, says in _HEADERS.items()]
     return {
         "operationId": "receive",
         "summary": "Take the delivery of a code host: a merged pull request or merge request.",
@@ -94,6 +128,60 @@ def _receive() -> dict[str, Any]:
             **{str(status): _refusal(status) for status in sorted(REFUSALS)},
         },
     }
+
+
+def _press() -> dict[str, Any]:
+    form = {"type": "object", "required": ["payload"], "properties": {"payload": _TEXT}}
+    return {
+        "operationId": "press",
+        "summary": "Take a press of a button in Slack: somebody approves a release, or confirms its start.",
+        "parameters": [_APP, *(_header(name, says) | {"required": True} for name, says in _SIGNED.items())],
+        "requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": form}}},
+        "responses": {
+            "200": _answer("On record, with what it comes to, or not and why.", "Heard"),
+            "202": _answer("Nothing that is needed, and why.", "Taken"),
+            **{str(status): _refusal(status) for status in sorted(REFUSALS)},
+        },
+    }
+
+
+def _question() -> dict[str, Any]:
+    return {
+        "operationId": "question",
+        "summary": "Show a tenant's contact what comes, where the receiver's file names `consents`.",
+        "parameters": [_TOKEN],
+        "responses": {"200": _page("What comes, until when, and how to answer."), **_pages(_LOOKED)},
+    }
+
+
+def _answered() -> dict[str, Any]:
+    form = {"type": "object", "required": ["answer"], "properties": {"answer": {"enum": ["agree", "decline"]}}}
+    there = {"Location": {"schema": _TEXT, "description": "The page itself."}}
+    return {
+        "operationId": "consent",
+        "summary": "Take the answer of a tenant's contact, where the receiver's file names `consents`.",
+        "parameters": [_TOKEN],
+        "requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": form}}},
+        "responses": {"303": {"description": "On record.", "headers": there}, **_pages(_LOOKED | _UNREAD)},
+    }
+
+
+def _pages(said: dict[int, str]) -> dict[str, Any]:
+    """A receiver whose file names no `consents` has no such page, and says so as of any other path."""
+    found = {
+        str(status): _page(means) | ({"headers": _RETRY} if status == 503 else {})  # noqa: PLR2004 - a status
+        for status, means in sorted(said.items())
+    }
+    found["404"]["content"] |= _answer("", "Error")["content"]
+    return found
+
+
+def _page(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"text/html": {"schema": _TEXT}}}
+
+
+def _header(name: str, says: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "description": says, "schema": {"type": "string"}}
 
 
 def _health() -> dict[str, Any]:

@@ -2,10 +2,13 @@
 
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import uvicorn
 
-from stationmaster.blocks.hooks import read_receiver, secrets_of
+from stationmaster.blocks.hooks import read_receiver, secrets_of, slack_secrets_of
+from stationmaster.deployments.channels import Channels
+from stationmaster.deployments.consents import ConsentDesk
 from stationmaster.deployments.receiver import create_app
 from stationmaster.domain.errors import OutsideError
 from stationmaster.ledger.inbox import Inbox
@@ -31,10 +34,13 @@ def serve(config: str, host: str, port: int, say: Callable[[str], None]) -> None
     """
     receiver = read_receiver(config)
     secrets = secrets_of(receiver)
+    consents = receiver.value.consents
+    more = ConsentDesk(consents, lambda: datetime.now(UTC)).routes() if consents else []
+    channels = Channels(receiver.value.slack, slack_secrets_of(receiver))
     with _listening(host, port) as listener, Inbox.open(receiver.value.inbox.get_secret_value()) as inbox:
         server = uvicorn.Server(
             uvicorn.Config(
-                create_app(receiver.value.hooks, secrets, inbox),
+                create_app(receiver.value.hooks, secrets, inbox, channels=channels, more=more),
                 lifespan="on",
                 log_level="warning",
                 access_log=False,

@@ -29,6 +29,7 @@ _FILE = """\
 # The webhooks of this stack. `stationmaster up` wrote it once; it is yours to edit, and the next `up` goes by it.
 # A secret lies here or, with secret_block, in a Secret block of Prefect: your shell's environment does not get there.
 inbox: sqlite:///{run}/inbox.db
+consents: [{product}]
 hooks:
   {product}: {{host: github, product: {product}, secret: {secret}, base: [main, "hotfix/*"]}}
 """

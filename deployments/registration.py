@@ -33,6 +33,7 @@ from stationmaster.domain.train import Train, prefect_rrule
 TRAIN = "stationmaster.flows.train.train"
 CATCH_UP = "stationmaster.flows.catch_up.catch_up"
 MERGE_BACK = "stationmaster.flows.merge_back.merge_back_check"
+DRIFT = "stationmaster.flows.drift.drift"
 SLUG = "stationmaster"  # of the schedule that is ours, among those that people made
 _UNDER_WAY = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING]
 AT_ONCE = 10  # flow runs at a time of a new work pool; what waits holds no place
@@ -77,6 +78,11 @@ def schedule_train(product: str, train: Train | None) -> str | None:
 def schedule_merge_backs(product: str) -> str:
     """The deployment that asks each morning whether the product's hotfixes are merged back. As `schedule_train`."""
     return _schedule(product, MERGE_BACK, CronSchedule(cron="0 7 * * *", timezone="UTC"), {"product": product})[0]
+
+
+def schedule_drift(product: str) -> str:
+    """The deployment that compares each hour what runs with what was approved. As `schedule_train`."""
+    return _schedule(product, DRIFT, CronSchedule(cron="17 * * * *", timezone="UTC"), {"product": product})[0]
 
 
 def schedule_catch_up(config: str) -> str:

@@ -12,6 +12,11 @@ _TOGETHER = 64 * 1024 * 1024  # bytes of all bodies at once: whoever sends them 
 _PATIENCE = 10.0  # seconds until the last byte; hosts themselves give up then
 
 
+def content_type(request: Request) -> str:
+    """What a request says its body is, without parameters, in lower case."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 class BodyTooLargeError(Exception):
     """More than LONGEST bytes came, or were announced."""
 

@@ -12,6 +12,7 @@ from prefect.exceptions import ObjectNotFound
 
 from stationmaster.deployments.alerts import tag_of
 from stationmaster.deployments.flow_runs import (
+    CONTRACT,
     RELEASE,
     ROLLBACK,
     connected,
@@ -22,10 +23,11 @@ from stationmaster.deployments.flow_runs import (
 )
 from stationmaster.domain.errors import OutsideError
 from stationmaster.domain.flow_runs import Asked, FlowRun, Worker, condition, newest
-from stationmaster.domain.request import ReleaseRequest, RollbackRequest
+from stationmaster.domain.request import ContractRequest, ReleaseRequest, RollbackRequest
 from stationmaster.domain.waiting import SHOWN
 
 WOKEN = "Woken"
+Request = ReleaseRequest | RollbackRequest | ContractRequest
 _SETTLES = 5.0  # seconds in which a worker says that a process ended, and an ended leg parks its run
 _TRIES = 5  # to find a run as it was seen a moment before
 
@@ -50,16 +52,14 @@ class Submitted:
     url: str
 
 
-def create(
-    deployment: str, request: ReleaseRequest | RollbackRequest, *, idempotency_key: str | None = None
-) -> Submitted:
+def create(deployment: str, request: Request, *, idempotency_key: str | None = None) -> Submitted:
     """One new flow run of a deployment; with a key that was used before, the run that it made then, however that ended.
 
     Raises:
         NoServerError: Prefect would start a server of its own for this one call, and nobody would work for it.
         NotRegisteredError: the server has no such deployment.
     """
-    name = request.id if isinstance(request, ReleaseRequest) else request.release
+    name = _name(request)
     with connected() as client:
         try:
             found = client.read_deployment_by_name(deployment)
@@ -75,6 +75,37 @@ def create(
             idempotency_key=idempotency_key,
         )
         return _submitted(client, run.id)
+
+
+def _name(request: Request) -> str:
+    """The release that it is about."""
+    if isinstance(request, ReleaseRequest):
+        return request.id
+    return request.of if isinstance(request, ContractRequest) else request.release
+
+
+def _deployment(request: Request) -> str:
+    if isinstance(request, ReleaseRequest):
+        return RELEASE
+    return CONTRACT if isinstance(request, ContractRequest) else ROLLBACK
+
+
+def contract(request: ContractRequest) -> Submitted:
+    """Have the contract of a release looked at now: in the flow run that waits for it, else in a new one; one that
+    works on it is followed.
+
+    Raises:
+        NoServerError, NotRegisteredError: as `create`.
+    """
+    found = newest(runs_of([request.of]), request.of, "contract")
+    if found is not None and found.kind in {"RUNNING", "PENDING"}:
+        with connected() as client:
+            return _submitted(client, UUID(found.id))
+    told = f"{request.starter} has it look again"
+    if found is not None and found.kind == "SCHEDULED" and reschedule(found, WOKEN, told):
+        with connected() as client:
+            return _submitted(client, UUID(found.id))
+    return create(CONTRACT, request)
 
 
 def go_on(request: ReleaseRequest, worker: Worker, heard: datetime, *, ended: bool = False) -> Submitted:
@@ -130,9 +161,9 @@ class PrefectRuns:
         """As `reschedule`."""
         return reschedule(run, name, message)
 
-    def begin(self, request: ReleaseRequest | RollbackRequest) -> None:
+    def begin(self, request: Request) -> None:
         """A new flow run."""
-        create(RELEASE if isinstance(request, ReleaseRequest) else ROLLBACK, request)
+        create(_deployment(request), request)
 
 
 def under_way(release: str) -> Submitted | None:

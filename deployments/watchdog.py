@@ -6,6 +6,7 @@ It survives either being away, and its own death: it keeps nothing that it could
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -17,8 +18,9 @@ from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Draft
 from stationmaster.domain.errors import StationmasterError
 from stationmaster.domain.flow_runs import Asked, FlowRun, Worker, newest
-from stationmaster.domain.request import ReleaseRequest, RollbackRequest
+from stationmaster.domain.request import ContractRequest, ReleaseRequest, RollbackRequest
 from stationmaster.domain.watchdog import Decision, Seen, decide, of_train
+from stationmaster.domain.watchdog_contract import SeenContract, decide_contract
 from stationmaster.ledger.leases import LeaseHeldError
 from stationmaster.ledger.store import Ledger
 
@@ -46,7 +48,7 @@ class Runs(Protocol):
     def again(self, run: FlowRun, name: str, message: str) -> bool:
         """Have a worker start it now; False when it changed meanwhile."""
 
-    def begin(self, request: ReleaseRequest | RollbackRequest) -> None:
+    def begin(self, request: ReleaseRequest | RollbackRequest | ContractRequest) -> None:
         """A new flow run."""
 
 
@@ -107,12 +109,15 @@ class Watchdog:
     def _round(self, books: OpenReleases, place: Place) -> Iterator[Done]:
         known = {release for release, memory in books.known.items() if memory.entries}
         try:
-            asked = self.runs.of(known)
+            asked = self.runs.of(known | set(books.contracts))
         except Exception as error:  # noqa: BLE001 - whatever it is, Prefect is away; a hold does not need it
             yield from self._trouble("Prefect", f"{type(error).__name__}")
             asked = None
         else:
             yield from self._trouble("Prefect", "")
+        if asked is not None:
+            with suppress(LeaseHeldError):
+                yield from self._contracts(books, asked)
         names = known | place.begun(asked or [])
         workers = {release: books.worker(release, self.now()) for release in names}
         books.look()  # last of all: what a leg leaves is there before its lease ends, and that before its flow run does
@@ -127,6 +132,22 @@ class Watchdog:
                 yield from self._trouble(release, f"{type(error).__name__}: {error}", "could not be helped")
             else:
                 self._troubles.pop(release, None)
+
+    def _contracts(self, books: OpenReleases, asked: list[Asked]) -> Iterator[Done]:
+        """Those of releases that are over."""
+        for release, memory in sorted(books.contracts.items()):
+            worker, run = books.worker(release, self.now()), newest(asked, release, "contract")
+            seen = SeenContract(release, self.now(), memory.entries, worker, run, books.stirred, memory.tries)
+            decision = decide_contract(seen)
+            if decision.do == "leave":
+                continue
+            if run is not None and run.kind in {"SCHEDULED", "RUNNING", "PENDING", "CRASHED"}:
+                if not self.runs.again(run, _STATES[decision.do], decision.why):
+                    continue
+            else:
+                self.runs.begin(books.contract(release))
+            memory.tries += 1
+            yield Done(self.now(), release, f"contract {_DID[decision.do]}", decision.why)
 
     def _seen(self, books: OpenReleases, release: str, worker: Worker, asked: list[Asked]) -> Seen:
         memory, back = books.known[release], newest(asked, release, "rollback")

@@ -24,6 +24,8 @@ from stationmaster.domain import errors, stages
 from stationmaster.domain.documents import schema
 from stationmaster.domain.entries import OBSERVED, STEPS, UNDONE_BY
 from stationmaster.domain.errors import Exit
+from stationmaster.domain.migration_rule import Rule
+from stationmaster.domain.migration_rules import EVERY, OF_REVISION
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -34,6 +36,8 @@ FILES = {
     "approvers": "approvers.yaml",
 }  # fmt: skip
 _SECTION = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+_STARTED_AS = re.compile(r"^(stationmaster [a-z -]+?) -m [\w.]+(?= |$)", re.MULTILINE)
+"""What the library adds to a usage line where the generator runs inside `python -m …`: the words of that program."""
 _REMARK = re.compile(r'^\s*"?(\w+)"?(?: = \d+|,)  # (.+)$', re.MULTILINE)
 
 
@@ -47,7 +51,10 @@ def pages() -> dict[str, str]:
         "reference/errors.md": error_codes(),
         "decisions/index.md": decisions(),
     }
-    parts = {f"reference/{name}.md": _filled(HERE / "reference" / f"{name}.md") for name in ("stages", "ledger")}
+    parts = {
+        f"reference/{name}.md": _filled(HERE / "reference" / f"{name}.md")
+        for name in ("stages", "ledger", "migration-rules", "migration-corpus")
+    }
     return whole | parts
 
 
@@ -59,6 +66,7 @@ def _filled(page: Path) -> str:
 def cli() -> str:
     """Every command with its options, as `--help` says it; without the table of contents that a site has anyway."""
     text = app.generate_docs(recursive=True).rstrip() + "\n"
+    text = _STARTED_AS.sub(r"\1", text)
     plain = re.sub(r"^## Table of Contents\n.*?(?=^\*\*Commands)", "", text, flags=re.DOTALL | re.MULTILINE)
     return plain.replace("# stationmaster\n", "# Commands\n", 1)
 
@@ -214,7 +222,91 @@ def _edge_table() -> str:
     return "\n".join(rows)
 
 
-_TABLES = {"steps": _step_table, "stages": _stage_table, "edges": _edge_table}
+def _rule_table() -> str:
+    """Every rule of the linter of schema changes, to look up."""
+    rows = ["| rule | severity | lock | what |", "|---|---|---|---|"]
+    rows += [
+        f"| [`{one.id}`](#{one.id}) | {one.severity} | {one.lock or 'none'} | {one.title} |" for one in EVERY.values()
+    ]
+    return "\n".join(rows)
+
+
+def _rule_examples() -> str:
+    """Each rule with what it costs, the way out, and its example."""
+    lines: list[str] = []
+    for group, rules in groupby(sorted(EVERY.values(), key=_last_the_text), lambda rule: rule.group):
+        lines += ["", f"## {group}", *(line for rule in rules for line in _rule(rule))]
+    return "\n".join(lines[1:])
+
+
+def _rule(rule: Rule) -> list[str]:
+    costs = [f"Lock: {rule.lock or 'none'}."]
+    costs += ["Writes the table anew."] * rule.rewrites + ["Reads the whole table."] * rule.scans
+    costs += ["Refused by the gate of a release."] * rule.refused
+    examples = [_example(rule, word, text) for word, text in (("bad", rule.bad), ("good", rule.good))]
+    about = f"{rule.title}. Severity: {rule.severity}. {' '.join(costs)}"
+    return [
+        "",
+        f"### {rule.id}",
+        "",
+        about,
+        "",
+        f"Instead: {rule.fix}.",
+        *(line for one in examples for line in ("", one)),
+    ]
+
+
+def _statements(sql: str) -> str:
+    """One statement a line."""
+    return sql.replace("; ", ";\n") + ";"
+
+
+def _last_the_text(rule: Rule) -> bool:
+    return rule.group == "The text itself"
+
+
+def _example(rule: Rule, word: str, text: str) -> str:
+    """SQL, or the part of a revision below its identifiers."""
+    if rule.id in OF_REVISION:
+        return f"```python\n# {word}\n{text}\n```"
+    return f"```sql\n-- {word}\n{_statements(text)}\n```"
+
+
+def _squawk_table() -> str:
+    """Where the linter says something else than squawk does of squawk's own cases."""
+    cases = YAML(typ="safe").load((ROOT / "tests/domain/squawk_cases.yaml").read_text("utf-8"))
+    rows = ["| squawk's rule and case | squawk | here | why |", "|---|---|---|---|"]
+    for case in cases:
+        if why := case.get("differs"):
+            said, ours = ("found", "not found") if case["found"] else ("not found", "found")
+            rows.append(f"| `{case['squawk']}`, {case['case'].replace('_', ' ')} | {said} | {ours} | {why} |")
+    return "\n".join(rows)
+
+
+def _corpus_table() -> str:
+    """What `python -m benchmarks migration-corpus` last wrote."""
+    found = json.loads((ROOT / "benchmarks/results/migration_corpus.json").read_text("utf-8"))
+    products = [one for one in found.values() if isinstance(one, dict)]
+    rows = ["| release | revisions | rendered | share |", "|---|---|---|---|"]
+    rows += [f"| {one['release']} | {one['revisions']} | {one['rendered']} | {one['share']:.1%} |" for one in products]
+    rows += [f"| together | {found['revisions']} | {found['rendered']} | {found['share']:.1%} |"]
+    rows += ["", "| unrenderable | line | why |", "|---|---|---|"]
+    for one in products:
+        rows += [
+            f"| {one['release'].partition('=')[0]} {each['file']} | {each['line']} | {_cell(each['reason'])} |"
+            for each in one["unrenderable"]
+        ]
+    return "\n".join(rows)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
+
+
+_TABLES = {
+    "steps": _step_table, "stages": _stage_table, "edges": _edge_table, "rules": _rule_table,
+    "examples": _rule_examples, "squawk": _squawk_table, "corpus": _corpus_table,
+}  # fmt: skip
 
 
 def _keys(found: dict[str, Any], told: Collection[str] = ()) -> Iterator[str]:

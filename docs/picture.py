@@ -9,13 +9,22 @@ Box = tuple[str, str]  # an act, and what it is about
 
 ROWS: tuple[tuple[str, tuple[Box, ...]], ...] = (
     (
-        "cut",
+        "ask",
         (
+            ("ask_confirmation", "in the channel"),
             ("require_confirmation", "who wants it?"),
             ("cut", "commit, changes"),
             ("require_base", "of a hotfix"),
             ("refuse_held", "was it rolled back?"),
+        ),
+    ),
+    (
+        "may it",
+        (
             ("require_fragment", "is it written down?"),
+            ("require_reviews", "by others"),
+            ("link_tickets", "who asked for it?"),
+            ("require_approvable", "can anybody sign?"),
         ),
     ),
     (
@@ -23,7 +32,9 @@ ROWS: tuple[tuple[str, tuple[Box, ...]], ...] = (
         (
             ("build", "once, one digest"),
             ("run_checks", "on the artifact"),
+            ("scan", "parts, holes, secrets"),
             ("lint", "no drop in expand"),
+            ("rehearse", "a copy, up and back"),
         ),
     ),
     (
@@ -38,8 +49,17 @@ ROWS: tuple[tuple[str, tuple[Box, ...]], ...] = (
     (
         "agree",
         (
-            ("require_approval", "not the starter"),
+            ("lay_down_mandate", "what is signed"),
+            ("attest", "each gate so far"),
+            ("ask_approval", "in the channel"),
+            ("require_approval", "not by authors"),
+        ),
+    ),
+    (
+        "begin",
+        (
             ("send_brief", "support, in Slack"),
+            ("attest", "each gate so far"),
             ("require_departure", "not too early"),
             ("require_unfrozen", "production"),
             ("expand", "shared databases"),
@@ -60,10 +80,16 @@ WAVE: tuple[tuple[Box, ...], ...] = (
         ("watch", "counts, journeys"),
         ("promote", "or hold"),
         ("update_brief", "how far it is"),
+        ("attest", "what was done"),
     ),
 )
 BACK: tuple[Box, ...] = (("route_back", "on a breach, at once"), ("rollback", "does the rest"))
-END: tuple[Box, ...] = (("close", "ask every process"), ("update_brief", "released"))
+END: tuple[Box, ...] = (
+    ("close", "ask every process"),
+    ("update_brief", "released"),
+    ("attest", "what was done"),
+    ("seal", "the log, published"),
+)
 
 STYLE = """<style>
 text{text-anchor:middle;font:600 11px system-ui,sans-serif;fill:#16324f}
@@ -123,10 +149,12 @@ def _wave(y: int) -> Iterator[str]:
     yield from _row(WAVE[0], 110, first, "v")
     yield _turn(WAVE[0], first)
     yield from _row(WAVE[1], 110, second, "v")
-    yield f'<path class="a" d="M{110 + STEP * 2 + BOX} {second + 22} h18"/>'
-    yield f'<text class="l" x="{110 + STEP * 3 + 12}" y="{second + 26}">the next wave</text>'
-    yield from _row(BACK, 110 + STEP * 4, second, "r")
-    yield f'<path class="a" d="M{110 + MIDDLE} {second + 44} v10 H{110 + STEP * 4 + MIDDLE} V{second + 45}"/>'
+    last = 110 + STEP * (len(WAVE[1]) - 1) + BOX
+    yield f'<path class="a" d="M{last} {second + 22} h18"/>'
+    yield f'<text class="l" x="{last + 29}" y="{second + 26}">the next wave</text>'
+    back = 110 + STEP * (len(WAVE[1]) + 1)
+    yield from _row(BACK, back, second, "r")
+    yield f'<path class="a" d="M{110 + MIDDLE} {second + 44} v10 H{back + MIDDLE} V{second + 45}"/>'
 
 
 if __name__ == "__main__":

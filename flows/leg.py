@@ -11,22 +11,25 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from stationmaster.blocks.confirmation import must_be_confirmed_so
+from stationmaster.blocks.contracting import want_contract
 from stationmaster.blocks.holder import this_process
-from stationmaster.blocks.leg import Leg, ReleaseAbortedError, ReleaseGoingBackError, on_duty, way_back
+from stationmaster.blocks.leg import Leg, ReleaseAbortedError, ReleaseGoingBackError, first_request, on_duty, way_back
 from stationmaster.blocks.ordering import give_order
 from stationmaster.blocks.secrecy import mask_of
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError, OutsideError, StationmasterError, WaitingError
 from stationmaster.domain.orders import ORDERS, in_force
-from stationmaster.domain.request import ReleaseRequest, RollbackRequest
+from stationmaster.domain.request import ContractRequest, ReleaseRequest, RollbackRequest
 from stationmaster.domain.rollback import Order
 from stationmaster.domain.stages import CLOSED, fold
 from stationmaster.domain.story import sentence
 from stationmaster.domain.waiting import shown_as
 from stationmaster.ledger.leases import LeaseLostError
+from stationmaster.tasks.attest import attest
 from stationmaster.tasks.brief import tell_rollback, update_brief
 from stationmaster.tasks.close import WaveHeldError
+from stationmaster.tasks.seal import seal
 
 GOING_BACK = "GoingBack"
 NOT_WATCHED = (ReleaseAbortedError, ReleaseGoingBackError, LeaseLostError, WaveHeldError)  # others see to what it has
@@ -79,6 +82,21 @@ def go_back(tools: Toolbox, request: RollbackRequest, holder: str, undo: Callabl
         return _run(leg, lambda leg: _carry_out(leg, undo), lambda: _back(leg))
 
 
+def take_away(tools: Toolbox, request: ContractRequest, holder: str, runbook: Callable[[Leg], None]) -> State[None]:
+    """Run one leg of a contract, under the lease of its release: a rollback of that never meets it.
+
+    Raises:
+        UnknownReleaseError, NotOverError: nothing is recorded.
+        LeaseHeldError: another leg works on it. Nothing is recorded.
+    """
+    want_contract(tools, request)
+    asked = first_request(tools, request.of, request.starter)
+    with on_duty(tools, asked, holder) as leg:
+        return _run(
+            leg, runbook, lambda: Completed(name="Contracted", message=f"{request.of} is contracted everywhere")
+        )
+
+
 def _carry_out(leg: Leg, undo: Callable[[Leg, Order], None]) -> None:
     """The order that is in force, and the wider one that came meanwhile, if one did."""
     while in_force(leg.tools.ledger.about(leg.release, ORDERS)) == "rollback":
@@ -86,9 +104,11 @@ def _carry_out(leg: Leg, undo: Callable[[Leg, Order], None]) -> None:
 
 
 def farewell(leg: Leg) -> None:
-    """What people are told when a release or its rollback is over; told again to nobody who knows it."""
+    """What people are told when a release or its rollback is over, told again to nobody who knows it; and its seal."""
     update_brief(leg, leg.release)
     tell_rollback(leg)
+    attest(leg)
+    seal(leg)
 
 
 def order_of(tools: Toolbox, request: ReleaseRequest) -> RollbackRequest:
@@ -105,9 +125,9 @@ def went_back(ended: State[None]) -> State[None]:
     return Failed(name=ended.name, message=ended.message)
 
 
-def until(tools: Toolbox, request: ReleaseRequest) -> datetime | None:
+def until(tools: Toolbox, release: str) -> datetime | None:
     """The instant at which what the release waits for is over by itself, if the ledger knows one."""
-    waits = [entry.fact["until"] for entry in tools.ledger.about(request.id, ["waiting"])]
+    waits = [entry.fact["until"] for entry in tools.ledger.about(release, ["waiting"])]
     return datetime.fromisoformat(waits[0]) if waits and waits[0] else None
 
 
@@ -156,7 +176,7 @@ def _run(leg: Leg, runbook: Callable[[Leg], None], done: Callable[[], State[None
     try:
         runbook(leg)
     except WaitingError as wait:
-        _record(leg, "waiting", {"for": wait.waiting_for, "until": wait.until, **_said(leg, wait)})
+        _record(leg, "waiting", {"for": wait.waiting_for, "until": wait.until, **_said(leg, wait), **wait.more})
         return Completed(name=shown_as(wait), message=wait.message)
     except ReleaseAbortedError as aborted:
         with suppress(LeaseLostError):  # whoever gave it up may have taken it over to lead its tenants back
@@ -188,9 +208,11 @@ def _record_failure(leg: Leg, error: Exception) -> None:
 
 
 def _said(leg: Leg, error: StationmasterError) -> dict[str, str | None]:
-    """Message and hint as they may stay in the ledger for ever: the log of a guest may quote what it was given."""
-    mask = mask_of(leg.tools)
-    return {"message": mask.text(error.message), "hint": error.hint and mask.text(error.hint)}
+    """Message and hint as they may stay in the ledger for ever: the log of a guest may quote what it was given, and who
+    people are can never be taken out of a fact.
+    """
+    mask, (message, hint) = mask_of(leg.tools), error.kept
+    return {"message": mask.text(message), "hint": hint and mask.text(hint)}
 
 
 def _record(leg: Leg, step: str, fact: dict[str, Any]) -> None:

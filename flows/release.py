@@ -22,7 +22,9 @@ from stationmaster.flows.leg import GOING_BACK, NOT_WATCHED, conduct, order_of, 
 from stationmaster.flows.parking import park
 from stationmaster.flows.rollback import rollback
 from stationmaster.flows.showing import show
-from stationmaster.tasks.approval import require_approval
+from stationmaster.tasks.approval import lay_down_mandate, require_approvable, require_approval
+from stationmaster.tasks.asking import ask_approval, ask_confirmation
+from stationmaster.tasks.attest import attest
 from stationmaster.tasks.brief import require_fragment, send_brief, update_brief
 from stationmaster.tasks.build import build
 from stationmaster.tasks.calendar import require_soak, require_unfrozen, require_window
@@ -35,10 +37,14 @@ from stationmaster.tasks.departure import require_departure
 from stationmaster.tasks.deploy import deploy, publish_flags, shift
 from stationmaster.tasks.hold import refuse_held
 from stationmaster.tasks.hotfix import require_base
-from stationmaster.tasks.migrations import expand, lint
+from stationmaster.tasks.migrations import expand, lint, rehearse
 from stationmaster.tasks.plan import make_plan
+from stationmaster.tasks.review import require_reviews
 from stationmaster.tasks.rollback import route_back
+from stationmaster.tasks.scan import scan
+from stationmaster.tasks.seal import seal
 from stationmaster.tasks.stage import stage
+from stationmaster.tasks.tickets import link_tickets
 
 
 @flow(name="release", flow_run_name="{request.id}", retries=0)
@@ -53,7 +59,7 @@ def release(request: ReleaseRequest) -> State[None]:
     show(tools, request.id)
     if ended.name == GOING_BACK:
         return went_back(cast("State[None]", rollback(order_of(tools, request), return_state=True)))
-    return park(ended, until(tools, request))
+    return park(ended, until(tools, request.id))
 
 
 def runbook(leg: Leg) -> None:
@@ -67,28 +73,46 @@ def runbook(leg: Leg) -> None:
             raise
 
 
-def carry(leg: Leg) -> None:
-    """From the commit to every tenant."""
+def prove(leg: Leg) -> tuple[Cut, Artifact]:
+    """From the commit to stage. Nothing in production is touched."""
+    ask_confirmation(leg)
     require_confirmation(leg)
     this = cut(leg)
     require_base(leg, this)
     refuse_held(leg, this)
     require_fragment(leg, this)
+    require_reviews(leg, this)
+    link_tickets(leg, this)
+    require_approvable(leg, this)
     artifact = build(leg, this)
     run_checks(leg, this, artifact)
+    scan(leg, this, artifact)
 
     lint(leg, this)
+    rehearse(leg, this)
     require_unfrozen(leg, this, "stage")
     expand(leg, this, STAGE)
     stage(leg, this, artifact)
+    return this, artifact
+
+
+def carry(leg: Leg) -> None:
+    """From the commit to every tenant."""
+    this, artifact = prove(leg)
 
     plan = make_plan(leg, this, artifact)
     show(leg.tools, this.release, planned=True)
     if not plan.waves:  # each tenant has it, runs something newer or is left out
         close(leg, this, artifact, plan)
+        attest(leg)
+        seal(leg)
         return
-    require_approval(leg, this, artifact)
+    lay_down_mandate(leg, this, artifact, plan)
+    attest(leg)
+    ask_approval(leg, this)
+    require_approval(leg, this)
     send_brief(leg, this, artifact, plan)
+    attest(leg)
     show(leg.tools, this.release, briefed=True)
     require_departure(leg, this)
 
@@ -110,10 +134,13 @@ def carry(leg: Leg) -> None:
         if not is_good(leg, this, artifact, wave):
             return
         update_brief(leg, wave.name)
+        attest(leg)
         show(leg.tools, this.release)
 
     close(leg, this, artifact, plan)
     update_brief(leg, this.release)
+    attest(leg)
+    seal(leg)
 
 
 def is_good(leg: Leg, this: Cut, artifact: Artifact, wave: Wave) -> bool:

@@ -11,8 +11,10 @@ from stationmaster.domain.request import RollbackRequest
 from stationmaster.domain.rollback import Order
 from stationmaster.flows.leg import go_back, this_run
 from stationmaster.flows.showing import show
+from stationmaster.tasks.attest import attest
 from stationmaster.tasks.brief import tell_rollback, update_brief
 from stationmaster.tasks.rollback import confirm_back, end_rollback, retire_left, route_back, send_flags_back
+from stationmaster.tasks.seal import seal
 
 
 @flow(name="rollback", flow_run_name="{request.release}", retries=0)
@@ -36,3 +38,5 @@ def undo(leg: Leg, order: Order) -> None:
     end_rollback(leg, safe)
     update_brief(leg, leg.release)
     tell_rollback(leg)
+    attest(leg)
+    seal(leg)

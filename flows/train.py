@@ -129,7 +129,8 @@ def _serve(tools: Toolbox, request: TrainRequest, due: Due, start: Begin) -> Ser
     if decision.answer == "not_yet":
         return Served(_ended(OF_TRAINS["cut_off"], told), decision.until)
     if decision.answer == "blocked":
-        return Served(_ended(OF_TRAINS["merge_back"], told))
+        first = next((one for one in due.owed if one.overdue(tools.now())), None)
+        return Served(_ended(OF_TRAINS[first.awaited if first else "merge_back"], told))
     return Served(_over(due, decision))
 
 
@@ -138,7 +139,7 @@ def _cut(tools: Toolbox, request: TrainRequest, due: Due, commit: str, start: Be
     wanted = ReleaseRequest(
         id=due.release, product=request.product, ref=commit, kind="train", departs=due.departure, starter=STARTER
     )
-    confirm(tools.ledger, wanted, "service", tools.now())
+    confirm(tools.ledger, tools.signer, wanted, "service", tools.now())
     begun = _begun(tools, due, start)
     assert begun is not None  # noqa: S101 - it was confirmed on the line before
     return Served(

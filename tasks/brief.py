@@ -6,12 +6,14 @@ Once a release is under way a chat that is away stops nothing: it is logged, and
 import logging
 from collections.abc import Callable
 
-from stationmaster.blocks.carried import recalled
+from stationmaster.blocks.approval import mandate_of
+from stationmaster.blocks.carried import fragments_of, recalled
 from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.owing import said
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.brief import Brief, brief, flag_states
 from stationmaster.domain.errors import InputError, OutsideError
-from stationmaster.domain.fragments import Fragment, read_fragments
+from stationmaster.domain.fragments import Fragment
 from stationmaster.domain.plan import Plan
 from stationmaster.domain.progress import Standing, standing
 from stationmaster.domain.rollback_notice import rollback_notice
@@ -100,14 +102,20 @@ def _patiently(leg: Leg, tell: Callable[[], None], pauses: tuple[float, ...]) ->
 
 
 def _brief(leg: Leg, cut: Cut, artifact: Artifact, plan: Plan, now: Standing | None = None) -> Brief:
-    approved = leg.tools.ledger.recorded(leg.release, "approved", leg.release, {"digest": artifact.digest})
-    people = (leg.tools.ledger.personal(approved) or {}).get("who", []) if approved else []
     flags = cut.product.flags and leg.tools.source.read(cut.commit.commit, cut.product.flags)
     return brief(
         cut, artifact, plan,
-        fragments=_fragments(leg, cut), approved_by=people, flags=flag_states(flags) if flags else None, standing=now,
-        passed=_passed(leg),
+        fragments=_fragments(leg, cut), approved_by=_approvers(leg), flags=flag_states(flags) if flags else None,
+        standing=now, passed=_passed(leg), owed=said(leg.tools, cut.product),
     )  # fmt: skip
+
+
+def _approvers(leg: Leg) -> list[str]:
+    """Who approved what the release may do now; nobody when their names were erased."""
+    ledger = leg.tools.ledger
+    mandate = mandate_of(ledger, leg.release).digest
+    approved = ledger.recorded(leg.release, "approved", leg.release, {"mandate": mandate})
+    return list((ledger.personal(approved) or {}).get("who", [])) if approved else []
 
 
 def _passed(leg: Leg) -> list[str]:
@@ -121,8 +129,4 @@ def _passed(leg: Leg) -> list[str]:
 
 
 def _fragments(leg: Leg, cut: Cut) -> tuple[Fragment, ...]:
-    """Nothing to tell where nothing changed: the commit runs everywhere, or only goes to tenants that are new."""
-    if cut.previous and not cut.changes:
-        return ()
-    texts = {path: leg.tools.source.read(cut.commit.commit, path) for path in cut.fragments}
-    return read_fragments(texts, cut.product.changes)
+    return fragments_of(leg.tools.source, cut)

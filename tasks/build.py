@@ -8,10 +8,13 @@ from typing import Any
 
 from stationmaster.blocks.artifact_store import ArtifactMissingError
 from stationmaster.blocks.guest import run
+from stationmaster.blocks.kept import keep_log
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.space import NoSpaceError
 from stationmaster.domain.artifact import Artifact, Cut
+from stationmaster.domain.duration import instant
 from stationmaster.domain.errors import InputError
+from stationmaster.domain.scans import LARGEST, SbomUnusableError
 from stationmaster.tasks import act
 
 
@@ -40,12 +43,24 @@ def _build(leg: Leg, cut: Cut) -> dict[str, Any]:
 def _built(leg: Leg, cut: Cut) -> dict[str, Any]:
     steps, export, home = cut.product.build, leg.export("build", cut.commit.commit), leg.folder("build")
     env = {"SOURCE_DATE_EPOCH": str(cut.commit.at), "VERSION": cut.commit.version}
-    log = run(steps.command, cwd=export, home=home, log=home / "build.log", timeout=steps.timeout, env=env)
+    began, log = leg.tools.now(), home / "build.log"
+    done = run(steps.command, cwd=export, home=home, log=log, timeout=steps.timeout, env=env)
     output = _output(export, steps.output)
-    fact = {**_measure(output).model_dump(), "seconds": log.seconds, "log": log.log_digest}
+    times = {"seconds": done.seconds, "began": instant(began), "ended": instant(leg.tools.now())}
+    fact = {**_measure(output).model_dump(), **times, "log": keep_log(leg.tools, log), **_sbom(leg, cut, export)}
     _note(leg, cut).write_text(json.dumps(fact))  # before it is published: from then on it is known whose it is
     leg.tools.artifacts.publish(output)
     return fact
+
+
+def _sbom(leg: Leg, cut: Cut, export: Path) -> dict[str, str]:
+    """The SBOM that the product's build leaves, kept now: another machine may go on from here, without the export."""
+    if cut.product.scans.sbom is None:
+        return {}
+    path = _output(export, cut.product.scans.sbom, "scans.sbom")
+    if path.stat().st_size > LARGEST:
+        raise SbomUnusableError(f"the SBOM is larger than {LARGEST >> 20} MiB", file=cut.product.scans.sbom)
+    return {"sbom": leg.tools.evidence.keep(path.read_bytes())}
 
 
 def _published(leg: Leg, cut: Cut) -> dict[str, Any] | None:
@@ -68,13 +83,13 @@ def _measure(path: Path) -> Artifact:
         return Artifact(digest=f"sha256:{file_digest(file, 'sha256').hexdigest()}", size=path.stat().st_size)
 
 
-def _output(export: Path, name: str) -> Path:
+def _output(export: Path, name: str, key: str = "build.output") -> Path:
     path = export / name
     if not path.resolve().is_relative_to(export.resolve()) or not path.is_file():
         raise InputError(
             f"the build left no file {name}",
             file="stationmaster.yaml",
-            hint=f"build.output must name what the command leaves; {_there(path.parent)}",
+            hint=f"{key} must name what the command leaves; {_there(path.parent)}",
         )
     return path
 

@@ -1,11 +1,15 @@
 """The end of a wave and of a release: what passed is recorded, what nobody uses any more is stopped."""
 
+from datetime import datetime
+
+from stationmaster.blocks.consents import unapproved
 from stationmaster.blocks.instances import must_serve
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.superseding import found_good
 from stationmaster.blocks.watching import passed
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.canary import Verdict
+from stationmaster.domain.duration import instant
 from stationmaster.domain.errors import RefusedError, WaitingError
 from stationmaster.domain.plan import Plan, Wave
 from stationmaster.domain.skipping import ADVANCES, advanced
@@ -28,6 +32,22 @@ class NotSupersededError(WaitingError):
             f"{release} waits: {', '.join(others)} took its place and is not found good yet",
             waiting_for="soak",
             hint=f"when it is: stationmaster release start {release}",
+        )
+
+
+class TenantsAskedError(WaitingError):
+    """Tenants whose contract asks for it may still agree, or did since the waves were laid out."""
+
+    code = "tenants_asked"
+
+    def __init__(self, release: str, tenant: str, until: datetime, *, others: int, answered: bool) -> None:
+        more = f" and {others} more" if others else ""
+        why = "what was said changes the plan" if answered else f"it may give its approval until {instant(until)}"
+        super().__init__(
+            f"{release} waits for {tenant}{more}: {why}",
+            waiting_for="approval",
+            until=instant(until),
+            hint=f"stationmaster tenants link {tenant} {release}",
         )
 
 
@@ -56,12 +76,14 @@ def promote(leg: Leg, artifact: Artifact, wave: Wave, verdict: Verdict) -> None:
 @act("close", timeout=300)
 def close(leg: Leg, cut: Cut, artifact: Artifact, plan: Plan) -> None:
     """Ask every process in production what it runs, stop the instances that serve nobody, and end the release. One that
-    goes to nobody touches nothing, and ends when the newer ones that took its place were found good.
+    goes to nobody touches nothing, and ends when the newer ones that took its place were found good. None ends while a
+    tenant may still agree to it.
     """
     inputs = {"digest": artifact.digest}
     if leg.recorded("released", inputs):
         return
     _must_be_superseded(leg, plan)
+    _must_be_answered(leg, plan)
     target, routes = leg.tools.target, leg.tools.target.routes()
     runs = {(found.instance, found.colour): found.digest for found in target.running(cut.product.service.version)}
     tenants = [tenant for wave in plan.waves for tenant in wave.tenants]
@@ -87,3 +109,20 @@ def _must_be_superseded(leg: Leg, plan: Plan) -> None:
     waits = sorted({entry.release for entry in others if found_good(leg, entry) is None})
     if waits:
         raise NotSupersededError(leg.release, waits)
+
+
+def _must_be_answered(leg: Leg, plan: Plan) -> None:
+    """Return if nobody whom the plan leaves out for want of their own approval may still receive the release. Where an
+    answer came since, or a time ended, the next leg plans anew.
+    """
+    left = {one.tenant for one in plan.placements if one.place == "unapproved"}
+    if not left:
+        return
+    planned = leg.tools.ledger.about(leg.release, ["planned"])[0].fact["basis"].get("consents", {})
+    found = unapproved(leg, leg.tools.tenants.read().tenants, leg.tools.ledger.running())
+    told = sorted(tenant for tenant in left if tenant not in found or found[tenant].state != planned.get(tenant))
+    if told:
+        raise TenantsAskedError(leg.release, told[0], leg.tools.now(), others=len(told) - 1, answered=True)
+    ends = sorted((found[tenant].until, tenant) for tenant in left if found[tenant].state == "asked")
+    if ends:
+        raise TenantsAskedError(leg.release, ends[0][1], ends[0][0], others=len(ends) - 1, answered=False)

@@ -15,7 +15,8 @@ class StartUnconfirmedError(WaitingError):
         super().__init__(
             f"{release} waits for somebody to confirm its start: the Prefect UI does not know who you are",
             waiting_for="confirm_start",
-            hint=f"stationmaster release start {release}; whoever confirms it is the starter and cannot approve it",
+            hint=f"stationmaster approve {release} --confirm --key FILE, or release start {release}; "
+            "whoever confirms it is the starter and cannot approve it",
         )
 
 

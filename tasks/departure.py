@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from stationmaster.blocks.leg import Leg, ReleaseAbortedError
-from stationmaster.blocks.merge_backs import owed
+from stationmaster.blocks.owing import owed
 from stationmaster.blocks.trains import STARTER, production
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.duration import instant
@@ -12,7 +12,7 @@ from stationmaster.domain.tenants import STAGE
 from stationmaster.domain.train import Decision, Train, decide
 from stationmaster.tasks import act
 
-_LOOK = timedelta(hours=1)  # at what ends without a word to us: a merge-back
+_LOOK = timedelta(hours=1)  # at what ends without a word to us: a merge-back, a review
 _TOUCHED = frozenset({"expanding", "deployed"})
 
 
@@ -21,13 +21,17 @@ class NotDepartedError(WaitingError):
 
     code = "not_departed"
 
-    def __init__(self, release: str, why: str, waiting_for: str, until: datetime | None) -> None:
+    def __init__(
+        self, release: str, why: str, waiting_for: str, until: datetime | None, unnamed: str | None = None
+    ) -> None:
         super().__init__(
             f"{release} waits: {why}",
             waiting_for=waiting_for,
             until=instant(until) if until else None,
             hint=f"nothing is lost by waiting; to give it up: stationmaster release abort {release} --reason WHY",
         )
+        if unnamed is not None:
+            self.unname(f"{release} waits: {unnamed}", hint=self.hint)
 
 
 @act("departure", timeout=120)
@@ -56,7 +60,7 @@ def _decided(leg: Leg, cut: Cut, train: Train, departs: datetime) -> Decision:
     tools = leg.tools
     return decide(
         train, departs, tools.now(), aboard=[change.commit for change in cut.changes] or [cut.commit.commit],
-        cut=True, window=production(tools), owed=owed(tools, cut.product, train.branch),
+        cut=True, window=production(tools), owed=owed(tools, cut.product),
     )  # fmt: skip
 
 
@@ -65,6 +69,6 @@ def _carry_out(leg: Leg, decision: Decision, now: datetime) -> None:
         leg.record("aborted", {}, {"reason": decision.reason}, personal={"who": STARTER})
         raise ReleaseAbortedError(f"{leg.release} was given up: {decision.reason}")
     if decision.answer == "blocked":
-        raise NotDepartedError(leg.release, decision.reason, "person", now + _LOOK)
+        raise NotDepartedError(leg.release, decision.reason, "person", now + _LOOK, decision.unnamed)
     if decision.answer != "depart":
         raise NotDepartedError(leg.release, decision.reason, "window", decision.until)

@@ -6,11 +6,13 @@ from typing import Any
 
 from stationmaster.blocks.agendas import agenda_of
 from stationmaster.blocks.carried import contains
+from stationmaster.blocks.consents import unapproved
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.openness import arrived
 from stationmaster.blocks.superseding import must_take_back_nobody, superseded
 from stationmaster.domain.agenda import Agenda
 from stationmaster.domain.artifact import Artifact, Cut
+from stationmaster.domain.consent import Standing
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry, canonical, digest
 from stationmaster.domain.plan import Place, Plan, begun, first_planned, outdated, plan
@@ -20,6 +22,7 @@ from stationmaster.tasks import act
 
 _CHANGED = {
     "digest": "the artifact is another one",
+    "consents": "a tenant's own approval stands otherwise",
     "left_out": "other tenants are left out",
     "places": "the tenant directory changed",
     "slot": "a wave takes another time",
@@ -36,9 +39,11 @@ def make_plan(leg: Leg, cut: Cut, artifact: Artifact) -> Plan:
     """
     leg.go_on(even_paused=True)
     directory, running = leg.tools.tenants.read(cut.product), leg.tools.ledger.running()
-    left_out, at = {**_newer(leg, cut, running), **_skipped(leg)}, leg.tools.now()
+    out, at = {**_newer(leg, cut, running), **_skipped(leg)}, leg.tools.now()
+    asked = {t: one for t, one in unapproved(leg, directory.tenants, running).items() if t not in out}
+    left_out: dict[str, tuple[Place, str]] = {t: ("unapproved", one.reason) for t, one in asked.items()} | out
     when = agenda_of(leg.tools.tenants, directory, cut.product)
-    basis = _basis(artifact, directory, left_out, when)
+    basis = _basis(artifact, directory, left_out, when) | _consents(asked)
     mine = {tenant for tenant in running if arrived(leg, running, tenant)}
     earlier = [entry for entry in leg.tools.ledger.entries(leg.release) if entry.step == "planned"]
     if earlier and _stands(earlier[-1], basis, mine, at):
@@ -49,7 +54,7 @@ def make_plan(leg: Leg, cut: Cut, artifact: Artifact) -> Plan:
         begun=begun(earlier, mine),
         behind=_behind(leg, cut, directory, running),
     )  # fmt: skip
-    fact = {**made.fact(), "basis": basis, "why": _why(earlier, basis)}
+    fact = {**made.fact(), "basis": basis, "why": _why(earlier, basis), **_awaited(asked)}
     must_take_back_nobody(leg, cut, [tenant for wave in made.waves for tenant in wave.tenants])
     leg.record("planned", {"basis": basis, "at": instant(at)}, fact)
     return made
@@ -77,6 +82,17 @@ def _basis(
     return {"digest": artifact.digest, "places": digest(canonical(places)), "left_out": left, **when.facts()}
 
 
+def _consents(asked: Mapping[str, Standing]) -> dict[str, Any]:
+    """What tenants whose contract asks for it said; nothing where nobody is left out for it, as older plans have it."""
+    return {"consents": {tenant: one.state for tenant, one in sorted(asked.items())}} if asked else {}
+
+
+def _awaited(asked: Mapping[str, Standing]) -> dict[str, Any]:
+    """Whose answer may still come, and until when: whoever wakes the release reads it here."""
+    ends = {tenant: instant(one.until) for tenant, one in sorted(asked.items()) if one.state == "asked"}
+    return {"awaited": ends} if ends else {}
+
+
 def _stands(planned: Entry, basis: dict[str, Any], mine: Collection[str], at: datetime) -> bool:
     same = planned.fact.get("basis") == basis
     return same and not outdated(Plan.from_fact(planned.fact), mine, datetime.fromisoformat(planned.at), at)
@@ -88,7 +104,7 @@ def _why(earlier: Sequence[Entry], basis: dict[str, Any]) -> str | None:
         return None
     before = earlier[-1].fact.get("basis") or {}
     for key, said in _CHANGED.items():
-        if before.get(key) != basis[key]:
+        if before.get(key) != basis.get(key):
             return said
     return "a slot passed that nobody used"
 

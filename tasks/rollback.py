@@ -1,12 +1,14 @@
 """The way back: routes first, then flags and what nobody uses any more; every process is asked; support is told."""
 
-from stationmaster.blocks.going_back import lead_back, look_again, tenants_of
+from stationmaster.blocks.carried import product_at
+from stationmaster.blocks.going_back import lead_back, look_again, must_have_a_way, tenants_of
 from stationmaster.blocks.instances import must_serve
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.ordering import decide
-from stationmaster.blocks.serving import product_at
+from stationmaster.blocks.serving import publish_flags_of
 from stationmaster.blocks.tally import Tally
 from stationmaster.domain.entries import Entry, inputs_digest
+from stationmaster.domain.orders import ORDERS, in_force
 from stationmaster.domain.rollback import Order, went_back
 from stationmaster.domain.safe import Safe, safe_after
 from stationmaster.tasks import act
@@ -15,8 +17,11 @@ from stationmaster.tasks import act
 @act("route back", timeout=600, even_paused=True)
 def route_back(leg: Leg, order: Order) -> None:
     """Decide, then lead the order's tenants back to what they ran before. First of all acts of a rollback, and the
-    one that `release` calls itself on a breach: the same order decided twice is one.
+    one that `release` calls itself on a breach: the same order decided twice is one. A breach of which nobody can go
+    back is no order: the release stops there with the reason, and a person decides.
     """
+    if not leg.back and in_force(leg.tools.ledger.about(leg.release, ORDERS)) != "rollback":
+        must_have_a_way(leg.tools, leg.release, tenants_of(leg.tools, leg.release, order))
     decided = decide(leg.tools, leg.release, order, lease=leg.lease)
     look_again(leg)
     lead_back(leg, tenants_of(leg.tools, leg.release, decided))
@@ -29,10 +34,10 @@ def send_flags_back(leg: Leg) -> str:
     if any((entry.release, entry.step) == (leg.release, "deployed") for entry in running.values()) or not led:
         return "kept"
     commit = max(led.values(), key=lambda entry: entry.index).fact["commit"]
-    product = product_at(leg, commit)
+    product = product_at(leg.tools.source, commit)
     if not product.flags:
         return "none"
-    leg.tools.flags.publish(leg.tools.source.read(commit, product.flags), product.flags)
+    publish_flags_of(leg, product, commit, {})
     return "back"
 
 
@@ -48,7 +53,10 @@ def retire_left(leg: Leg) -> None:
 def confirm_back(leg: Leg, order: Order, flags: str) -> Safe:
     """Ask every process: each tenant that was led back is served by the version before. The figures of the way back."""
     led, routes = _led_back(leg), leg.tools.target.routes()
-    asked = {entry.fact["commit"]: product_at(leg, entry.fact["commit"]).service.version for entry in led.values()}
+    asked = {
+        entry.fact["commit"]: product_at(leg.tools.source, entry.fact["commit"]).service.version
+        for entry in led.values()
+    }
     runs = {
         (one.instance, one.colour): one.digest
         for version in set(asked.values())

@@ -2,9 +2,11 @@
 
 from contextlib import nullcontext
 
+from stationmaster.blocks.carried import product_at
+from stationmaster.blocks.compatible import is_behind
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.openness import must_be_unfrozen
-from stationmaster.blocks.serving import product_at, run_journeys, start_instance
+from stationmaster.blocks.serving import run_journeys, start_instance
 from stationmaster.blocks.superseding import proved_in_stage, superseded
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.errors import RefusedError
@@ -27,7 +29,9 @@ def stage(leg: Leg, cut: Cut, artifact: Artifact) -> None:
     leg.go_on(even_paused=True)
     newer = superseded(leg, cut)
     known = {tenant.id for tenant in leg.tools.tenants.read().tenants} - set(newer)
-    replaced = [entry for tenant, entry in leg.tools.ledger.running().items() if tenant in known]
+    replaced = [
+        entry for tenant, entry in leg.tools.ledger.running().items() if tenant in known and not is_behind(leg, entry)
+    ]
     running = {entry.fact["digest"]: entry.fact["commit"] for entry in replaced}
     before = sorted(set(running) - {artifact.digest})
     if proved_in_stage(leg).issuperset([*before, artifact.digest]):
@@ -37,7 +41,7 @@ def stage(leg: Leg, cut: Cut, artifact: Artifact) -> None:
     proved = [*before, artifact.digest]
     with leg.tools.database.steady(STAGE) if cut.product.database else nullcontext():
         for digest in proved:
-            colour = _prove(leg, cut, product_at(leg, running.get(digest, cut.commit.commit)), digest)
+            colour = _prove(leg, cut, product_at(leg.tools.source, running.get(digest, cut.commit.commit)), digest)
     leg.tools.target.shift([cut.product.stage_tenant], STAGE, colour, leg.fence)
     inputs = {"commit": cut.commit.commit, "proved": proved}
     leg.record("staged", inputs, {"revision": revision, "pairs": [[digest, revision] for digest in proved]})

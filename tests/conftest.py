@@ -24,6 +24,7 @@ from tests import sample
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
+_CLOCK = pytest.StashKey[sample.Clock]()
 _SETTINGS = "fsync=off listen_addresses= max_connections=100 shared_buffers=64MB unix_socket_permissions=0700"
 
 
@@ -124,5 +125,19 @@ def pytest_report_header() -> str | None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if sample.wanted():
-        items[:], left_out = sample.drawn(items, sample.SEED)
+        run, left_out = sample.drawn(items, sample.SEED)
+        items[:] = sample.ordered(run, sample.SEED)
         config.hook.pytest_deselected(items=left_out)
+        config.stash[_CLOCK] = sample.Clock()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    clock = item.config.stash.get(_CLOCK, None)
+    if clock and clock.over(item):
+        pytest.skip("the sample's time is over")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    clock = config.stash.get(_CLOCK, None)
+    if clock and (told := clock.told()):
+        terminalreporter.write_line(told)

@@ -24,6 +24,7 @@ from stationmaster.blocks.instances import (
 from stationmaster.blocks.journeys import Endpoint
 from stationmaster.blocks.supervisor import Fence, FencedError
 from stationmaster.domain.errors import nearest
+from stationmaster.domain.printed import Printed
 from stationmaster.domain.signals import Counts, Reading
 
 Place = tuple[str, str]  # instance and colour
@@ -101,6 +102,11 @@ class FakeTarget:
     def running(self, version: str = "/version", of: Collection[str] | None = None) -> tuple[Running, ...]:
         asked = [(place, found) for place, found in sorted(self.runs.items()) if of is None or place[0] in of]
         return tuple(self._running(place, found, version) for place, found in asked)
+
+    def printed(self, instance: str, colour: str) -> Printed:
+        self._known(instance)
+        found = self.runs.get((instance, colour))
+        return Printed(f"serving with {found['env']}\n".encode() if found else b"")
 
     def endpoint(self, instance: str, colour: str) -> FakeEndpoint:
         def answer(request: httpx.Request) -> httpx.Response:

@@ -9,17 +9,21 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, PrivateAttr, SecretStr
 
 from stationmaster.blocks.chat import ChatRefusedError, ChatUnavailableError
-from stationmaster.blocks.database import DatabaseRestartedError, Migrated, MigrationFailedError, Revisions
+from stationmaster.blocks.database import DatabaseRestartedError, Migrated, Revisions
+from stationmaster.blocks.migration_running import MigrationFailedError
 from stationmaster.blocks.source import UnknownRefError
 from stationmaster.domain.artifact import Change, Commit
 from stationmaster.domain.boarding import Merged
-from stationmaster.domain.errors import InputError, RefusedError, nearest
+from stationmaster.domain.duration import instant
+from stationmaster.domain.errors import InputError, OutsideError, RefusedError, nearest
+from stationmaster.domain.migration_rehearsal import Estimate, Finding, statement
 
 _LONG_AGO = datetime.fromtimestamp(1_700_000_000, UTC)
 
@@ -82,6 +86,13 @@ class FakeSource:
         new = set(self.commits[until]).difference(*(self.commits[commit] for commit in since))
         return tuple(sorted(path for path in new if path.startswith(f"{folder}/")))
 
+    def additions(self, since: tuple[str, ...], until: str) -> dict[str, frozenset[int]]:
+        files = self.commits[until]
+        found = {path: frozenset(range(1, len(text.splitlines()) + 1)) for path, text in files.items()}
+        for path, one in ((path, one) for path in files for one in since):
+            found[path] &= _new(self.commits[one].get(path, "").splitlines(), files[path].splitlines())
+        return {path: lines for path, lines in found.items() if lines}
+
     def read(self, commit: str, path: str) -> str:
         if path not in self.commits[commit]:
             raise InputError(f"commit {commit[:12]} has no file {path}", file=path)
@@ -89,6 +100,10 @@ class FakeSource:
 
     def differs(self, one: str, other: str, path: str) -> bool:
         return self.commits[one].get(path) != self.commits[other].get(path)
+
+    def fingerprint(self, commit: str, path: str) -> str | None:
+        found = {one: text for one, text in self.commits[commit].items() if one == path or one.startswith(f"{path}/")}
+        return f"sha256:{hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()}" if found else None
 
     def export(self, commit: str, into: Path) -> None:
         into.mkdir(parents=True)
@@ -105,9 +120,16 @@ class FakeSource:
         return order[first + 1 : order.index(until) + 1]
 
 
+def _new(before: list[str], after: list[str]) -> frozenset[int]:
+    """Numbers of the lines that came."""
+    blocks = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    return frozenset(number + 1 for kind, _, _, begin, end in blocks if kind != "equal" for number in range(begin, end))
+
+
 class FakeDatabase(BaseModel):
     """Databases that are a revision each. What an expand does lies in the export: `migrations/head` is where it leads,
-    `migrations/expand.sql` what it runs; the word RAISE in it raises.
+    `migrations/expand.sql` what it runs; the word RAISE in it raises. `migrations/contract_head` is a second branch,
+    whose revision a database has beside the other once it is contracted.
     """
 
     databases: dict[str, SecretStr]
@@ -115,6 +137,11 @@ class FakeDatabase(BaseModel):
     _at: dict[str, str] = PrivateAttr(default_factory=dict)
     _ran: list[tuple[str, str]] = PrivateAttr(default_factory=list)  # database and revision
     _restarts: int = PrivateAttr(default=0)
+    _contracted: dict[str, str] = PrivateAttr(default_factory=dict)
+    _copies: dict[str, str | None] = PrivateAttr(default_factory=dict)
+    connected_as: dict[str, tuple[str, ...]] = {}  # instance to what calls itself so there
+    wrong_rows: dict[str, int] = {}  # instance to the rows that are not as a backfill says
+    away: set[str] = set()  # instances whose database does not answer
 
     @property
     def ran(self) -> list[tuple[str, str]]:
@@ -124,11 +151,41 @@ class FakeDatabase(BaseModel):
         self._at = dict.fromkeys(self.databases, revision)
 
     def revision(self, instance: str) -> tuple[str, ...]:
-        return (self._at[instance],) if instance in self._at else ()
+        if instance in self.away:
+            raise OutsideError(f"database {instance!r} does not answer")
+        heads = {self._at.get(instance), self._contracted.get(instance)}
+        return tuple(sorted(head for head in heads if head is not None))
 
     def render(self, current: tuple[str, ...], revisions: Revisions) -> str:
         head, sql = self._script(revisions)
-        return "" if current == (head,) else sql
+        if self._is_contract(revisions):
+            return "" if head in current else f"-- Running upgrade c0 -> {head}\n\n{sql}"
+        return "" if head in current else sql
+
+    def sessions(self, instance: str) -> tuple[str, ...]:
+        self.revision(instance)
+        return self.connected_as.get(instance, ())
+
+    def unverified(self, instance: str, table: str, verify: str, seconds: int) -> int:
+        self.revision(instance)
+        return self.wrong_rows.get(instance, 0)
+
+    def keep_copy(self, instance: str) -> None:
+        self._copies.setdefault(instance, self._contracted.get(instance))
+
+    def put_back(self, instance: str) -> None:
+        if instance in self._copies:
+            before = self._copies.pop(instance)
+            self._contracted.pop(instance, None)
+            if before is not None:
+                self._contracted[instance] = before
+
+    def drop_copy(self, instance: str) -> None:
+        self._copies.pop(instance, None)
+
+    @property
+    def copies(self) -> dict[str, str | None]:
+        return self._copies
 
     def target(self, revisions: Revisions) -> tuple[str, ...]:
         return (self._script(revisions)[0],)
@@ -138,10 +195,32 @@ class FakeDatabase(BaseModel):
         head, sql = self._script(revisions)
         if "RAISE" in sql:
             raise MigrationFailedError(f"a revision failed on database {instance!r}: boom", hint="mend the revision")
-        if before != (head,):
-            self._at[instance] = head
+        if head not in before:
+            (self._contracted if self._is_contract(revisions) else self._at)[instance] = head
             self._ran.append((instance, head))
-        return Migrated(before, (head,))
+        log = revisions.home / "migrations-upgrade.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(f"running revision {head} on {self.databases[instance].get_secret_value()}\n")
+        texts = [one.strip() for one in sql.split(";") if one.strip()]
+        ran = [{"revision": head, "sql": one, "ms": 2000.0, "held_ms": 2000.0, "lock": None, "kind": "short"}
+               for one in texts if head not in before]  # fmt: skip
+        return Migrated(before, self.revision(instance), str(log), tuple({**one, "attempts": 1} for one in ran))
+
+    def rehearse(self, revisions: Revisions, before: tuple[str, ...], name: str, at: datetime) -> Estimate:
+        """A second for each statement; the word KEEPS in one is what its downgrade leaves."""
+        head, sql = self._script(revisions)
+        if "RAISE" in sql:
+            raise MigrationFailedError("a revision failed on database 'the copy': boom", hint="mend the revision")
+        asked = revisions.database.rehearsal
+        assert asked is not None
+        texts = [one.strip() for one in sql.split(";") if one.strip()]
+        ran = [{"revision": head, "sql": one, "ms": 1000.0, "held_ms": 1000.0, "lock": "ACCESS EXCLUSIVE",
+                "kind": "long"} for one in texts]  # fmt: skip
+        left = [Finding(rule="downgrade_leaves", message=one, fix="undo it") for one in texts if "KEEPS" in one]
+        return Estimate(
+            before=before, after=(head,), at=instant(at), rows=dict(asked.rows), findings=tuple(left), undone=(head,),
+            statements=tuple(statement(one) for one in ran), up_ms=1000.0 * len(ran), down_ms=1.0, again_ms=1.0,
+        )  # fmt: skip
 
     @contextlib.contextmanager
     def steady(self, instance: str | None = None) -> Iterator[None]:
@@ -162,7 +241,13 @@ class FakeDatabase(BaseModel):
 
     def _script(self, revisions: Revisions) -> tuple[str, str]:
         folder = revisions.export / revisions.database.migrations
+        if self._is_contract(revisions):
+            return (folder / "contract_head").read_text(), (folder / "contract.sql").read_text()
         return (folder / "head").read_text(), (folder / "expand.sql").read_text()
+
+    def _is_contract(self, revisions: Revisions) -> bool:
+        wanted, file = revisions.database.expand, revisions.export / revisions.database.migrations / "contract_head"
+        return wanted.startswith("contract") or (file.exists() and wanted == file.read_text())
 
 
 @dataclass

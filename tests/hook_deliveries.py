@@ -8,6 +8,7 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 PAYLOADS = Path(__file__).parent / "deployments" / "payloads"
 GITHUB = sorted((PAYLOADS / "github").glob("*.json"))
@@ -81,3 +82,54 @@ def body_of(event: Event) -> bytes:
 def event_of(path: Path) -> str:
     """GitHub's name of the event whose example lies in a file."""
     return path.name.partition(".")[0]
+
+
+def reviewed(by: str, comment: str, environment: str = "TST", **changed: Any) -> Event:
+    """GitHub's published request for a deployment review, as an approval by the keys that GitHub documents."""
+    event: Event = json.loads((PAYLOADS / "github/deployment_review.requested.json").read_bytes())
+    run = event.pop("workflow_job_run") | {"environment": environment}
+    for name in ("environment", "requestor"):
+        del event[name]
+    who = {**event["sender"], "login": by}
+    event |= {
+        "action": "approved",
+        "approver": who,
+        "sender": dict(who),
+        "comment": comment,
+        "workflow_job_runs": [run],
+    }
+    for path, value in changed.items():
+        put(event, path.replace("__", "."), value)
+    return event
+
+
+def pressed(by: str, value: str, action: str = "stationmaster-approve", **changed: Any) -> Event:
+    """A press of a button with the keys that Slack documents for block_actions."""
+    event: Event = {
+        "type": "block_actions", "api_app_id": "A0SHOP", "trigger_id": "1.2.3",
+        "team": {"id": "T0SHOP", "domain": "shop"},
+        "user": {"id": by, "username": by.lower(), "name": by.lower(), "team_id": "T0SHOP"},
+        "container": {"type": "message", "message_ts": "1795420800.000100", "channel_id": "C0RELEASES"},
+        "channel": {"id": "C0RELEASES", "name": "releases"}, "message": {"type": "message", "ts": "1795420800.000100"},
+        "response_url": "https://hooks.slack.example/actions/T0SHOP/1/x",
+        "actions": [{
+            "type": "button", "action_id": action, "block_id": "stationmaster-approval", "value": value,
+            "action_ts": "1795420801.000000",
+        }],
+    }  # fmt: skip
+    for path, changed_to in changed.items():
+        put(event, path.replace("__", "."), changed_to)
+    return event
+
+
+def form_of(event: Event) -> bytes:
+    """The body in which Slack posts it."""
+    return urlencode({"payload": json.dumps(event)}).encode()
+
+
+def slack(body: bytes, secret: str = SECRET, at: datetime = NOW) -> dict[str, str]:
+    """The headers of a press in Slack."""
+    stamp = str(int(at.timestamp()))
+    signature = hmac.new(secret.encode(), f"v0:{stamp}:".encode() + body, hashlib.sha256).hexdigest()
+    signed = {"x-slack-request-timestamp": stamp, "x-slack-signature": f"v0={signature}"}
+    return {"content-type": "application/x-www-form-urlencoded", **signed}

@@ -1,12 +1,20 @@
-"""`SAMPLE=ci`: of every slow test with many cases one case, drawn by a seed that is printed; SEED=N repeats a draw.
-Tests marked `full` are in no sample: they take minutes a case.
+"""`SAMPLE=ci`: of every slow test with many cases one case, file after file in an order drawn by a seed that is told,
+until ten minutes are over; SEED=N repeats a draw. Tests marked `full` are in no sample: they take minutes a case.
 """
 
 import os
 import random
+import time
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BUDGET = 600.0  # seconds in which a file may begin; one that has begun is run to its end
+_FIRST = "test_good_release.py"  # what the product is for is in every sample
 
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
 
@@ -25,3 +33,32 @@ def drawn(items: list[pytest.Item], seed: int) -> tuple[list[pytest.Item], list[
     chosen = {dice.choice(sorted(group, key=lambda one: one.nodeid)).nodeid for _, group in sorted(cases.items())}
     run = [item for item in items if not item.get_closest_marker("slow") or item.nodeid in chosen]
     return run, [item for item in items if item not in run]
+
+
+def ordered(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
+    """File after file, as drawn; within a file the order is as given, since its tests share what they start."""
+    files = sorted({item.path for item in items})
+    random.Random(seed).shuffle(files)  # noqa: S311 - a draw of tests
+    place = {path: (path.name != _FIRST, number) for number, path in enumerate(files)}
+    return sorted(items, key=lambda one: place[one.path])
+
+
+class Clock:
+    """Which files begin in time; what does not is told at the end, never left out in silence."""
+
+    def __init__(self, budget: float = BUDGET, now: float | None = None) -> None:
+        self._ends = (time.monotonic() if now is None else now) + budget
+        self._begun: set[Path] = set()
+        self.left: dict[Path, int] = {}
+
+    def over(self, item: pytest.Item, now: float | None = None) -> bool:
+        """Whether a test comes too late to be begun."""
+        if item.path not in self._begun and (time.monotonic() if now is None else now) > self._ends:
+            self.left[item.path] = self.left.get(item.path, 0) + 1
+            return True
+        self._begun.add(item.path)
+        return False
+
+    def told(self) -> str:
+        names = ", ".join(f"{path.parent.name}/{path.name} ({count})" for path, count in self.left.items())
+        return f"not in this sample, whose {BUDGET / 60:.0f} minutes were over: {names}" if names else ""

@@ -37,8 +37,8 @@ def product() -> Product:
 
 
 def people(file: Path) -> dict[str, Ed25519PrivateKey]:
-    """Writes `file` with Ana and Ben, who may approve, and gives their keys."""
-    keys = {name: Ed25519PrivateKey.generate() for name in ("ana", "ben")}
+    """Writes `file` with Ana, Ben and Mei, who may approve, and gives their keys."""
+    keys = {name: Ed25519PrivateKey.generate() for name in ("ana", "ben", "mei")}
     rows = []
     for name, key in keys.items():
         public = {"ed25519": base64.b64encode(key.public_key().public_bytes_raw()).decode()}

@@ -9,12 +9,14 @@ import pytest
 
 from benchmarks import help as benchmark
 
-HEAVY = {"prefect", "sqlalchemy", "boto3"}
+HEAVY = {"prefect", "sqlalchemy", "boto3", "cyclonedx", "detect_secrets"}
 HELPS = (
     "", "release", "release start", "release status", "approve", "demo", "up", "down", "doctor", "schema", "tenants",
     "tenants show", "journeys run", "freeze", "freeze on", "release pause", "register", "receiver", "inbox list",
-    "init", "checks run", "release skip", "release waive", "plan", "calendar",
-    "calendar check", "calendar show", "tenants lint",
+    "init", "checks run", "checks scan", "release skip", "release waive", "plan", "calendar",
+    "calendar check", "calendar show", "tenants lint", "evidence bundle", "evidence verify", "migrations lint",
+    "migrations plan", "migrations split",
+    "migrations run", "migrations status",
 )  # fmt: skip
 _RUN = """
 import sys

@@ -21,8 +21,18 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from stationmaster.blocks.checkpoints import origin
+from stationmaster.blocks.ratification import proposal, put_approvers_in_force, put_signature, ratified
+from stationmaster.blocks.signer import load_person_key, sign_with
+from stationmaster.blocks.toolbox import Toolbox
+from stationmaster.domain.approval_statement import Said
+from stationmaster.domain.approvers import Approvers
+from stationmaster.domain.documents import read
+from stationmaster.domain.dsse import strict_base64
 from stationmaster.domain.errors import InputError
 from stationmaster.domain.product import Product
+from stationmaster.domain.ratification import approvers_content, content_digest
+from stationmaster.domain.signed_note import Key as Note
 
 STARTER, SERVICE = "ana", "stationmaster"
 APPROVERS = ("rosa", "ben", "mei", "tomas", "leila")
@@ -61,10 +71,25 @@ def make_people(folder: Path, product: Product, authors: Iterable[tuple[str, str
     keys.mkdir(parents=True, exist_ok=True, mode=0o700)
     cast = Cast(folder / "approvers.yaml", {name: keys / f"{name}.pem" for name in (*approvers, STARTER, SERVICE)})
     public = {name: _public(path) for name, path in cast.keys.items()}
-    text = _text(product, approvers, public, _others(product, approvers, authors))
+    text = _text(product, approvers, public, _others(product, approvers, authors), _roles_in(cast.approvers))
     if not cast.approvers.exists() or cast.approvers.read_text("utf-8") != text:
         _write(cast.approvers, text.encode())
     return cast
+
+
+def ratify(cast: Cast, tools: Toolbox, product: Product) -> None:
+    """Put the file in force where the ledger has another, signed by those whom that names: a sandbox has all keys."""
+    name, now = product.product, tools.now()
+    known = ratified(tools.ledger, name, "approvers")
+    if known is None or known.fact["digest"] == content_digest(approvers_content(tools.signer.people())):
+        return
+    asked = proposal(tools.ledger, tools.signer, name, now)
+    said = Said(release=asked.question.release, mandate=asked.question.mandate).statement(asked.question.digest)
+    for who, path in cast.keys.items():
+        if who in APPROVERS:
+            put_signature(tools.ledger, name, sign_with(load_person_key(path), said), who, now)
+    if proposal(tools.ledger, tools.signer, name, now).decision.satisfied:
+        put_approvers_in_force(tools.ledger, name, asked.approvers, "signatures", now)
 
 
 def must_have_approvers(product: Product) -> None:
@@ -88,13 +113,19 @@ def _others(
     return found
 
 
+def _log(product: str, key: str) -> dict[str, str]:
+    """What verifies the checkpoints that the sandbox's service signs."""
+    return {"origin": origin(product), "vkey": Note(origin(product), strict_base64(key)).vkey()}
+
+
 def _domain(product: Product) -> str:
     return f"{product.product}.example"
 
 
 def _text(
-    product: Product, approvers: tuple[str, ...], keys: dict[str, str], others: dict[str, tuple[str, str]]
-) -> str:
+    product: Product, approvers: tuple[str, ...], keys: dict[str, str], others: dict[str, tuple[str, str]],
+    before: set[str],
+) -> str:  # fmt: skip
     templates = Environment(
         loader=PackageLoader("stationmaster.deployments", "sandbox"), undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - YAML, and every word in it is ours or a name that the product's file checked
@@ -102,18 +133,27 @@ def _text(
     )  # fmt: skip
     return templates.get_template("approvers.yaml.j2").render(
         employer=product.product.replace("-", " ").title(), domain=_domain(product), names=_NAMES,
-        approvers=approvers, roles=_roles(product), keys=keys,
+        approvers=approvers, roles=sorted({*_roles(product), *before}), keys=keys,
+        log=_log(product.product, keys[SERVICE]),
         others={one: [json.dumps(word, ensure_ascii=False) for word in who] for one, who in others.items()},
     )  # fmt: skip
 
 
-def _roles(product: Product) -> list[str]:
-    return sorted({*product.quorum("manual"), *product.quorum("hotfix")})
+def _roles(product: Product) -> set[str]:
+    """Whatever some rule of the product asks for."""
+    return {*product.approvals.roles(), *(product.hotfix.approvals or ())}
+
+
+def _roles_in(file: Path) -> set[str]:
+    """The roles that the file gives already: while a policy in force asks for them, they must be held."""
+    if not file.exists():
+        return set()
+    return {role for one in read(Approvers, file.read_text("utf-8"), str(file)).value.people for role in one.roles}
 
 
 def _approvers(product: Product) -> tuple[str, ...]:
     """Nobody counts for two roles, so each role needs people of its own."""
-    wanted = max(sum(product.quorum(kind).values()) for kind in ("manual", "hotfix"))
+    wanted = max(sum(product.rules.quorum(kind).values()) for kind in ("manual", "hotfix"))
     if wanted > len(APPROVERS):
         raise TooManyApproversError(
             f"approvals ask for {wanted} people, and a sandbox has {len(APPROVERS)}", file="stationmaster.yaml",

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
 
-from stationmaster.blocks import haproxy, toolbox
+from stationmaster.blocks import haproxy
+from stationmaster.blocks import toolbox as blocks
 from stationmaster.blocks.artifact_store import DirectoryStore
 from stationmaster.blocks.chat import SlackChat
 from stationmaster.blocks.database import ProductDatabase
@@ -28,7 +29,7 @@ from stationmaster.blocks.toolbox import Toolbox, assemble
 from stationmaster.deployments import descriptor, postgres, reception
 from stationmaster.deployments.descriptor import Descriptor, NoStackError
 from stationmaster.deployments.sandbox import proxy
-from stationmaster.deployments.sandbox.people import SERVICE, Cast, make_people
+from stationmaster.deployments.sandbox.people import SERVICE, Cast, make_people, ratify
 from stationmaster.deployments.sandbox.repository import Repository
 from stationmaster.deployments.sandbox.services import start_chat
 from stationmaster.deployments.stack import Say
@@ -99,7 +100,9 @@ def build_world(stack: Descriptor, repository: Repository, say: Say) -> World:
     register_tools(repository.name, tools)
     if stack.product is None:  # else `up` opened it
         found = reception.open_for(found, supervisor, say)
-    return World(found, assemble(dict(tools)), people)
+    toolbox = assemble(dict(tools))
+    ratify(people, toolbox, repository.product)
+    return World(found, toolbox, people)
 
 
 def _tools(stack: Descriptor, repository: Repository, people: Cast, messages: str, token: str) -> dict[str, BaseModel]:
@@ -162,8 +165,8 @@ def _known() -> Descriptor | None:
 def _before(kind: str, product: str) -> BaseModel | None:
     """The product's block as it was registered here last."""
     try:
-        block: BaseModel = toolbox.recall(kind, product)
-    except toolbox.BlockMissingError:
+        block: BaseModel = blocks.recall(kind, product)
+    except blocks.BlockMissingError:
         return None
     return block
 

@@ -1,40 +1,50 @@
 """`approve`: sign a release off with a key of one's own. The attempt is recorded whether it counts or not."""
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from textwrap import wrap
+from typing import TYPE_CHECKING, Annotated, Any
 
-from stationmaster.blocks.confirmation import kind_of, starter_of
-from stationmaster.blocks.signer import load_person_key, public_key_id, sign_with
+from cyclopts import Parameter
+
+from stationmaster.blocks.approval import Desk, NothingToApproveError, contract_waits, put, record_refusals
+from stationmaster.blocks.channel import bring
+from stationmaster.blocks.confirmation import asked_of
 from stationmaster.cli import lookup
 from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer
 from stationmaster.cli.person import now, whoami
+from stationmaster.cli.signing import Pen, pen
 from stationmaster.cli.tools import only_product, open_ledger, recall
-from stationmaster.domain.approval import Decision, decide, statement
-from stationmaster.domain.documents import read
-from stationmaster.domain.entries import Draft, Entry
-from stationmaster.domain.errors import Exit, RefusedError
-from stationmaster.domain.product import Product
+from stationmaster.domain.approval import Decision
+from stationmaster.domain.approval_code import code_of
+from stationmaster.domain.approval_statement import Said
+from stationmaster.domain.confirming import Wish, asked_digest
+from stationmaster.domain.duration import instant
+from stationmaster.domain.errors import Exit, InputError
 from stationmaster.domain.stages import CLOSED
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
+    from stationmaster.domain.entries import Entry
+    from stationmaster.domain.question import Question
     from stationmaster.ledger.store import Ledger
 
 
-class NothingToApproveError(RefusedError):
-    """The release has no artifact yet, or is over."""
+class EmergencyUnexplainedError(InputError):
+    """An emergency says why, and in which ticket; nothing else does."""
 
-    code = "nothing_to_approve"
+    code = "emergency_unexplained"
 
 
-def approve(release: str, *, key: Path, product: str | None = None, json: Flag = False) -> int:
-    """Sign the deploy of a release's artifact with your key.
+def approve(
+    release: str, *, key: Path | None = None, agent: Flag = False, identity: str | None = None, confirm: Flag = False,
+    print_: Annotated[Flag, Parameter(name="--print")] = False, emergency: Flag = False, reason: str | None = None,
+    ticket: str | None = None, product: str | None = None, json: Flag = False,
+) -> int:  # fmt: skip
+    """Sign the mandate of a release with your key: what is carried out, for whom, by which rules, until when.
 
-    What you sign is an in-toto statement about the artifact's digest in a DSSE envelope. The one who started the
-    release cannot approve it. Exit code 1: the signature was recorded and does not count; the message says why.
+    Who started the release cannot approve it, and nobody approves what they wrote. Exit code 1: your signature was
+    recorded and does not count; the message says which rule refuses it. `stationmaster approvals status RELEASE` says
+    what is still missing.
 
     Parameters
     ----------
@@ -42,78 +52,125 @@ def approve(release: str, *, key: Path, product: str | None = None, json: Flag =
         Its name.
     key
         Your private ed25519 key, PKCS#8 or OpenSSH. A passphrase is read from STATIONMASTER_KEY_PASSPHRASE.
+    agent
+        Sign with the ed25519 key in your SSH agent instead.
+    identity
+        Which of its keys: comment, fingerprint (SHA256:…) or public key file. Not needed when it has one.
+    confirm
+        Sign that you want the release, instead: a start from the Prefect UI waits for that. You are its starter then.
+    print_
+        Record nothing; print a code that the form of the flow `approve` takes.
+    emergency
+        Go ahead alone, if the policy names you for it. It passes freezes and blackouts too, is recorded as what it is,
+        and somebody else must review it.
+    reason
+        Why nobody else can be waited for.
+    ticket
+        The incident.
     product
         The product, when several are known here.
     json
         One object on standard output.
     """
+    if bool(reason and ticket) != emergency or bool(reason or ticket) != emergency:
+        raise EmergencyUnexplainedError(
+            "--emergency, --reason and --ticket stand together",
+            hint=f"stationmaster approve {release} --key FILE --emergency --reason WHY --ticket INC-1",
+        )
+    if confirm and emergency:
+        raise EmergencyUnexplainedError("an emergency approves, and --confirm starts", hint="leave one of them out")
     product = product or only_product()
-    private = load_person_key(key, os.environ.get("STATIONMASTER_KEY_PASSPHRASE"))
     with open_ledger(product) as ledger:
-        digest = _digest(ledger, release)
-        _sign(ledger, release, digest, private)
-        decision = _decide(ledger, release, product, digest)
-    counts = any(given.key == public_key_id(private) for given in decision.given)
-    found = {
-        "release": release, "digest": digest, "counts": counts, "satisfied": decision.satisfied,
-        "refused": [{"who": one.who, "rule": one.rule, "message": one.message} for one in decision.refused],
-        "missing": dict(decision.missing),
-    }  # fmt: skip
-    answer(found, as_json=json, text=_said(release, decision, counts))
-    return Exit.YES if counts else Exit.NO
+        desk, mine = desk_for(ledger, product), pen(key, agent=agent, identity=identity)
+        if confirm:
+            return _confirm(desk, product, release, mine, printed=print_, as_json=json)
+        question = wanted(desk, release)
+        said = Said(
+            release=release, mandate=question.mandate, action="emergency" if emergency else question.act, reason=reason,
+            ticket=ticket,
+        )  # fmt: skip
+        envelope = mine.sign(said.statement(question.digest))
+        if print_:
+            return _printed(release, envelope, as_json=json)
+        entry = put(ledger, said, question.digest, envelope, desk.approvers(product), by=whoami(), at=now())
+        return told(desk, release, entry, as_json=json)
 
 
-def _sign(ledger: "Ledger", release: str, digest: str, private: "Ed25519PrivateKey") -> None:
-    """On record whether it counts or not; the same signature again is the same entry."""
-    envelope = sign_with(private, statement(release, digest))
-    fact = {"role": None, "assurance": "signed", "digest": digest, "envelope": envelope}
-    given = Draft(
-        release=release,
-        step="approval",
-        subject=public_key_id(private),
-        inputs={"digest": digest, "envelope": envelope},
-        fact=fact,
-        personal={"who": whoami()},
-    )
-    ledger.append(given, now())
+def _confirm(desk: Desk, product: str, release: str, mine: Pen, *, printed: bool, as_json: bool) -> int:
+    """Sign that the release is wanted as it was asked for."""
+    lookup.find(desk.ledger, release)
+    request = asked_digest(release, asked_of(desk.ledger, release))
+    envelope = mine.sign(Wish(release=release, request=request).statement())
+    if printed:
+        return _printed(release, envelope, as_json=as_json)
+    found = bring(desk, product, release, envelope, by=whoami(), at=now())
+    answer({"release": release, "confirmed": found.counts}, as_json=as_json, text=found.said)
+    return Exit.YES
 
 
-def _said(release: str, decision: Decision, counted: bool) -> str:  # noqa: FBT001
-    lines = [
-        f"signed: {release} is approved by {', '.join(given.who for given in decision.given)}" if decision.satisfied
-        else f"{release} still needs " + ", ".join(f"{count} {role}" for role, count in decision.missing.items()),
-        *(f"refused: {refusal.message}" for refusal in decision.refused),
-        *([f"go on with: stationmaster release start {release}"] if decision.satisfied and counted else []),
-    ]  # fmt: skip
-    return "\n".join(lines)
+def _printed(release: str, envelope: dict[str, Any], *, as_json: bool) -> int:
+    code = code_of(envelope)
+    answer({"release": release, "code": code}, as_json=as_json, text="\n".join(wrap(code, 76)))
+    return Exit.YES
 
 
-def _digest(ledger: "Ledger", release: str) -> str:
-    found = lookup.find(ledger, release)
-    if found.stage in CLOSED:
+def desk_for(ledger: "Ledger", product: str) -> Desk:
+    """Where approvals are weighed, from the last good copies of the blocks."""
+    return Desk(ledger, recall("source", product), recall("signer", product))
+
+
+def wanted(desk: Desk, release: str) -> "Question":
+    """What is to be signed.
+
+    Raises:
+        UnknownReleaseError: with the nearest name.
+        NothingToApproveError: nothing is.
+    """
+    found = lookup.find(desk.ledger, release)
+    if found.stage in CLOSED and not contract_waits(desk.ledger, release):
         raise NothingToApproveError(
             f"{release} is {found.stage}", hint="`stationmaster release list` shows what is open"
         )
-    if found.digest is None:
-        raise NothingToApproveError(f"{release} has no artifact yet", hint=f"stationmaster release why {release}")
-    return found.digest
+    return desk.question(release)
 
 
-def _decide(ledger: "Ledger", release: str, product: str, digest: str) -> Decision:
-    entries = ledger.entries(release)
-    return decide(
-        required=_policy(entries, product).quorum(kind_of(ledger, release)),
-        approvers=recall("signer", product).people(),
-        starter=starter_of(ledger, release),
-        envelopes=[entry.fact["envelope"] for entry in entries if entry.step == "approval"],
-        release=release,
-        digest=digest,
-        at=now(),
+def told(desk: Desk, release: str, entry: "Entry", *, as_json: bool) -> int:
+    """Say what the approval in that entry comes to, whatever else the same key signed."""
+    decision = desk.weigh(release, now())
+    record_refusals(desk.ledger, release, decision, now())
+    counts = all(one.entry != entry.index for one in decision.refused)
+    found = {"release": release, "counts": counts, **record(desk.question(release), decision)}
+    go_on = "contract" if desk.question(release).act == "contract" else "start"
+    answer(found, as_json=as_json, text=_said(release, decision, go_on, counts=counts))
+    return Exit.YES if counts else Exit.NO
+
+
+def record(question: "Question", decision: Decision) -> dict[str, object]:
+    """As `approvals status --json` has it, and what is missing."""
+    return {
+        "mandate": question.mandate,
+        "required": dict(decision.required),
+        "given": [
+            {"who": one.who, "role": one.role, "at": instant(one.word.at), "assurance": one.said.assurance}
+            for one in (*decision.given, *([decision.alone] if decision.alone else []))
+        ],
+        "refused": [{"who": one.who, "rule": one.rule, "message": one.message} for one in decision.refused],
+        "satisfied": decision.satisfied,
+        "missing": dict(decision.missing),
+        "lacking": list(decision.lacking),
+        "emergency": decision.alone is not None,
+    }
+
+
+def _said(release: str, decision: Decision, go_on: str, *, counts: bool) -> str:
+    lacks = (*(f"{n} {role}" for role, n in decision.missing.items()), *decision.lacking)
+    who = ", ".join(one.who for one in decision.given) or (decision.alone.who if decision.alone else "")
+    return "\n".join(
+        [
+            f"signed: {release} is approved by {who}{', alone: an emergency' if decision.alone else ''}"
+            if decision.satisfied
+            else f"{release} still needs {', '.join(lacks)}",
+            *(f"refused: {refusal.message} ({refusal.rule})" for refusal in decision.refused),
+            *([f"go on with: stationmaster release {go_on} {release}"] if decision.satisfied and counts else []),
+        ]
     )
-
-
-def _policy(entries: list[Entry], product: str) -> Product:
-    commit = next(entry for entry in reversed(entries) if entry.step == "cut").fact["commit"]
-    source = recall("source", product)
-    source.resolve(commit)
-    return read(Product, source.read(commit, "stationmaster.yaml"), "stationmaster.yaml").value

@@ -17,8 +17,8 @@ from stationmaster.domain.calendar import Action, Named
 from stationmaster.domain.calendar_rules import UnknownDaysError
 from stationmaster.domain.errors import InputError, nearest
 from stationmaster.domain.freeze import ENVIRONMENTS
+from stationmaster.domain.passage import Gate
 from stationmaster.domain.plan import Plan
-from stationmaster.domain.waiver import Gate
 
 if TYPE_CHECKING:
     from stationmaster.ledger.store import Ledger

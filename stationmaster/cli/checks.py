@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
+from stationmaster.cli.checkout import commit_of
 from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer, say
+from stationmaster.cli.scan import scan
 from stationmaster.domain.documents import read
 from stationmaster.domain.errors import Exit, InputError, RefusedError, nearest
 from stationmaster.domain.product import Check, Product
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from stationmaster.blocks.source import GitRepository
 
 app = App(name="checks", help="Run the product's own checks, as a release does.")
+app.command(scan)
 
 
 class UnknownCheckError(InputError):
@@ -67,7 +70,7 @@ def run(folder: Path = Path(), *checks: str, ref: str = "HEAD", json: Flag = Fal
 
 
 def _run(folder: Path, names: tuple[str, ...], ref: str, work: Path) -> Iterator[dict[str, Any]]:
-    source, commit = _commit(folder, ref)
+    source, commit = commit_of(folder, ref)
     product = read(Product, source.read(commit, "stationmaster.yaml"), "stationmaster.yaml").value
     wanted = _wanted(product, names)
     address = _address(product) if wanted else ""
@@ -78,20 +81,6 @@ def _run(folder: Path, names: tuple[str, ...], ref: str, work: Path) -> Iterator
         one = _checked(check, artifact, home, address)
         _tell(one)
         yield one
-
-
-def _commit(folder: Path, ref: str) -> tuple["GitRepository", str]:
-    """The repository as a source, and a commit that it has already: nothing is fetched into it."""
-    from stationmaster.blocks.source import GitRepository, UnknownRefError  # noqa: PLC0415 - --help needs no git
-    from stationmaster.deployments.adoption.detection import NotARepositoryError, git_of  # noqa: PLC0415
-
-    git = git_of(folder)
-    if git is None:
-        raise NotARepositoryError(f"{folder} is not the root of a git repository", hint="name the product's repository")
-    found = git.bytes("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
-    if found is None:
-        raise UnknownRefError(f"{folder} has no branch, tag or commit {ref!r}", hint="commit first, or name another")
-    return GitRepository(url=git.folder, mirror=git.folder), found.decode().strip()
 
 
 def _wanted(product: Product, names: tuple[str, ...]) -> list[Check]:

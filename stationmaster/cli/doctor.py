@@ -211,4 +211,30 @@ def _keys() -> Iterator[Finding]:
             yield Finding(f"{product} keys", ok=True, detail=f"it can sign; {people} in approvers.yaml")
 
 
-_LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_programs, _versions, _disk, _stack, _ledger, _copies, _keys)
+def _reviews() -> Iterator[Finding]:
+    """Whether an emergency waits for the review that it owes. An overdue one blocks trains."""
+    from stationmaster.blocks import emergencies, toolbox  # noqa: PLC0415 - as above
+
+    for product in sorted(path.stem for path in (home() / "blocks" / "signer").glob("*.json")):
+        now = datetime.now(UTC)
+        try:
+            with toolbox.open_ledger(product) as ledger:
+                looks = emergencies.emergencies(ledger, toolbox.recall("signer", product), product)
+        except StationmasterError as error:
+            yield Finding(f"{product} reviews", ok=False, detail=error.message, hint=error.hint or "", unknown=True)
+            continue
+        for one in (look for look in looks if look.owed(now)):
+            hint = f"stationmaster approvals review {one.release} --verdict justified --reason WHY --key FILE"
+            yield Finding(f"{product} review", ok=not one.overdue(now), detail=one.said(now), hint=hint)
+
+
+_LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    _programs,
+    _versions,
+    _disk,
+    _stack,
+    _ledger,
+    _copies,
+    _keys,
+    _reviews,
+)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stationmaster.ledger.store import Ledger
 
 _LOOK = 0.5  # seconds between looks at the ledger and the flow run
+_UNTOLD = frozenset({"attested", "refused"})  # what follows from what was told, and what is told with a wait
 _QUIET = 40.0  # seconds without a word, longer than a lease lasts, after which it is asked who works on it
 _PATIENCE = 30.0  # seconds that the Prefect server may be away while a release is followed
 
@@ -46,9 +47,10 @@ class Run:
         """
         seen, since, hinted = self.after, time.monotonic(), False
         while True:
-            state = _ended(self.id)
+            state = has_ended(self.id)
             for entry in ledger.entries(self.request.id, after=seen):
-                tell(sentence(entry))
+                if entry.step not in _UNTOLD:
+                    tell(sentence(entry))
                 seen, since = entry.index, time.monotonic()
             if state is not None:
                 self._judge(state, self.status(ledger), silent=seen == self.after)
@@ -91,7 +93,7 @@ class Run:
             )
 
 
-def _ended(run: UUID) -> tuple[str, str] | None:
+def has_ended(run: UUID) -> tuple[str, str] | None:
     """Type and message of the flow run's last state. A server that is away for a moment is asked again."""
     from stationmaster.deployments.submission import ended  # noqa: PLC0415 - imports prefect
 

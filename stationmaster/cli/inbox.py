@@ -132,7 +132,8 @@ def _instant(text: str) -> datetime:
     hint = "write it with its zone, as 2026-11-20T00:00:00Z"
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        at.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise WrongSinceError(f"{text!r} is no instant", hint=hint) from None
     if at.tzinfo is None:
         raise WrongSinceError(f"{text} has no zone", hint=hint)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from stationmaster.cli.person import now
+from stationmaster.domain.contract_status import contract_status
 from stationmaster.domain.errors import nearest
 from stationmaster.domain.release import Reason, Status, UnknownReleaseError, status, why
 
@@ -26,6 +27,9 @@ def find(ledger: "Ledger", release: str) -> Status:
 def reason(ledger: "Ledger", found: Status) -> Reason:
     """What blocks it, given who works on it."""
     lease = worker(ledger, found.id)
+    waits = contract_status(ledger.entries(found.id)) if found.stage == "released" else None
+    if waits and not waits.over and waits.message:
+        return Reason(message=waits.message, command=f"stationmaster release contract {found.id}")
     return why(found, lease.holder if lease else None)
 
 

@@ -46,6 +46,10 @@ app.command("stationmaster.cli.init:init", name="init", help="Write the files wi
 app.command("stationmaster.cli.doctor:doctor", name="doctor", help="Say what is missing here; change nothing.")
 app.command("stationmaster.cli.schema:schema", name="schema", help="JSON Schema of the files, and the table of stages.")
 app.command("stationmaster.cli.approve:approve", name="approve", help="Sign a release off with your own key.")
+app.command(
+    "stationmaster.cli.approvals:app", name="approvals", help="What a release still needs from whom, and the rules."
+)
+app.command("stationmaster.cli.access:app", name="access", help="Who can do what, and which rules nobody could meet.")
 app.command("stationmaster.cli.release:app", name="release", help="Plan, start, follow, explain and give up releases.")
 app.command(
     "stationmaster.cli.freeze:app",
@@ -57,7 +61,17 @@ app.command(
 )
 app.command("stationmaster.cli.plan:plan", name="plan", help="Who would be reached when: a what-if from files alone.")
 app.command("stationmaster.cli.tenants:app", name="tenants", help="Which tenants there are and what they run.")
+app.command(
+    "stationmaster.cli.evidence:app",
+    name="evidence",
+    help="Hand over what proves a release, and check what was handed over.",
+)
 app.command("stationmaster.cli.checks:app", name="checks", help="Run the product's own checks, as a release does.")
+app.command(
+    "stationmaster.cli.migrations:app",
+    name="migrations",
+    help="What a schema change locks, writes anew, or takes away from code that still runs.",
+)
 app.command("stationmaster.cli.journeys:app", name="journeys", help="Run the product's journeys now.")
 
 

@@ -29,10 +29,11 @@ def _instant(text: str) -> datetime:
 
 
 def typed_instant(option: str, text: str) -> datetime:
-    """What was typed for an option, with its zone."""
+    """What was typed for an option, with its zone; one that UTC has, too."""
     try:
         at = _instant(text)
-    except ValueError:
+        at.astimezone(UTC)
+    except (ValueError, OverflowError):
         at = None
     if at is None or at.tzinfo is None:
         missing = "has no zone" if at else "is no instant"

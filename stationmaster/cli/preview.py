@@ -1,16 +1,20 @@
 """What a release would change since what runs: read from git, the tenant directory and the ledger; nothing is run."""
 
+from datetime import timedelta
 from typing import Any
 
 from stationmaster.blocks import carried
 from stationmaster.blocks.agendas import agenda_of
+from stationmaster.blocks.owing import Opened, said
 from stationmaster.cli.output import table
 from stationmaster.cli.person import now
 from stationmaster.cli.tools import only_product, open_ledger, recall
 from stationmaster.domain.documents import read
+from stationmaster.domain.duration import instant
 from stationmaster.domain.freeze import FREEZES, in_force, touchable
 from stationmaster.domain.plan import Place, plan
 from stationmaster.domain.product import Product
+from stationmaster.domain.tenants import Consent
 
 _UNBUILT = "sha256:" + "0" * 64  # no tenant can run what is not built
 
@@ -23,6 +27,7 @@ def preview(product: str | None, ref: str) -> dict[str, Any]:
     config = read(Product, source.read(commit.commit, "stationmaster.yaml"), "stationmaster.yaml").value
     with open_ledger(name) as ledger:
         running, freezes = ledger.running(), in_force(ledger.latest(FREEZES), now())
+        owed = said(Opened(ledger, source, recall("signer", name), now), config)
     before = tuple(sorted({entry.fact["commit"] for entry in running.values()}))
     directory = recall("tenants", name).read(config)
     unmoved = {tenant: _UNBUILT for tenant, entry in running.items() if entry.fact["commit"] == commit.commit}
@@ -32,6 +37,9 @@ def preview(product: str | None, ref: str) -> dict[str, Any]:
         for tenant, entry in running.items()
         if entry.fact["commit"] in newer
     }
+    for tenant in directory.tenants:
+        if tenant.approval is not None and tenant.pinned is None and tenant.id not in {*unmoved, *left_out}:
+            left_out[tenant.id] = ("unapproved", _asked(tenant.approval))
     when = agenda_of(recall("tenants", name), directory, config)
     made = plan(config, directory, unmoved, _UNBUILT, agenda=when, at=now(), left_out=left_out)
     answers = {tenant.id: touchable(tenant, when, freezes, now()) for tenant in directory.tenants}
@@ -49,8 +57,16 @@ def preview(product: str | None, ref: str) -> dict[str, Any]:
         "waves": made.fact()["waves"],
         "left_out": {one.tenant: one.reason for one in made.placements if one.place != "wave"},
         "windows_closed": {name: answer.reason for name, answer in answers.items() if not answer.open},
-        "approvals": dict(config.approvals["deploy"]),
+        "owed": owed,
+        "approvals": config.rules.quorum("manual"),
     }
+
+
+def _asked(consent: Consent) -> str:
+    """What comes before a tenant receives a release, by its contract."""
+    silence = {"skip": "leaves it out", "go": "lets it come"}[consent.default]
+    until = instant(now() + timedelta(seconds=consent.within))
+    return f"is asked for its approval first; silence until {until} {silence}, if it were asked now"
 
 
 def shown(found: dict[str, Any]) -> str:
@@ -63,6 +79,7 @@ def shown(found: dict[str, Any]) -> str:
     lines += [f"wave        {wave['name']}: {', '.join(wave['tenants'])}  {_slot(wave)}" for wave in found["waves"]]
     lines += [f"left out    {tenant}: {reason}" for tenant, reason in found["left_out"].items()]
     lines += [f"closed      {tenant}: {reason}" for tenant, reason in found["windows_closed"].items()]
+    lines += [f"owed        {text}" for text in found["owed"]]
     lines += ["missing     no change fragment says what changes"] if not found["fragments"] else []
     lines += [f"missing     {count} approval by a {role}" for role, count in found["approvals"].items()]
     return "\n".join(lines)

@@ -46,6 +46,7 @@ def register(*, product: str | None = None, receiver: str | None = None, json: F
         if chat:
             trains = registration.schedule_train(chat[0], _train(chat[0]))
             deployments += [*([trains] if trains else []), registration.schedule_merge_backs(chat[0])]
+            deployments.append(registration.schedule_drift(chat[0]))
     except StationmasterError:
         raise
     except Exception as error:

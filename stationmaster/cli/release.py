@@ -23,6 +23,11 @@ app = App(name="release", help="Plan, start, follow, explain and give up release
 app.command(
     "stationmaster.cli.waive:waive", name="waive", help="Sign, with your key, that a hotfix may pass what is closed."
 )
+app.command(
+    "stationmaster.cli.contract:contract",
+    name="contract",
+    help="After a release, take away what only code before it needs.",
+)
 app.command("stationmaster.cli.waive:unwaive", name="unwaive", help="Take back every waiver of a scope.")
 
 
@@ -59,6 +64,7 @@ def start(
     product: str | None = None,
     ref: str | None = None,
     starter: str | None = None,
+    ticket: str | None = None,
     hotfix: Flag = False,
     detach: Flag = False,
     json: Flag = False,
@@ -77,6 +83,8 @@ def start(
         Branch, tag or commit to release; main unless given.
     starter
         Who you are: your id, e-mail address or handle in approvers.yaml. Who starts cannot approve.
+    ticket
+        What asks for it in your ticket system: CHG-4711, #123 or an address. It is said at the first start.
     hotfix
         REF is a branch hotfix/VERSION of what runs. It has approvals of its own, skips no gate, must be merged back.
     detach
@@ -84,7 +92,9 @@ def start(
     json
         The release's status as one object.
     """
-    return _follow(release, product=product, ref=ref, starter=starter, hotfix=hotfix, detach=detach, json=json)
+    return _follow(
+        release, product=product, ref=ref, starter=starter, hotfix=hotfix, detach=detach, json=json, ticket=ticket
+    )
 
 
 @app.command
@@ -111,11 +121,11 @@ def retry(release: str, *, product: str | None = None, detach: Flag = False, jso
 
 def _follow(
     release: str | None, *, product: str | None, ref: str | None, starter: str | None, hotfix: bool, detach: bool,
-    json: bool,
+    json: bool, ticket: str | None = None,
 ) -> int:  # fmt: skip
     from stationmaster.cli.starting import submit  # noqa: PLC0415 - imports prefect
 
-    request, run = submit(release, product=product, ref=ref, starter=starter or whoami(), hotfix=hotfix)
+    request, run = submit(release, product=product, ref=ref, starter=starter or whoami(), hotfix=hotfix, ticket=ticket)
     say(f"{bold(request.id)}: submitted, {dim(run.url)}")
     with open_ledger(request.product) as ledger:
         if not detach:
@@ -371,7 +381,7 @@ def _order(
 
 def _shown(found: Status, reason: Reason) -> str:
     lines = [f"{found.id}  {found.version or ''}  {found.stage}"]
-    if found.stage not in CLOSED:
+    if found.stage not in CLOSED or (found.stage == "released" and reason.command):
         lines += [reason.message, *([f"  {reason.command}"] if reason.command else [])]
     if found.tenants:
         lines += ["", table(["tenant", "runs"], sorted(found.tenants.items()))]

@@ -19,7 +19,7 @@ from stationmaster.deployments import descriptor
 from stationmaster.deployments.descriptor import NoStackError
 from stationmaster.domain.errors import Exit, InputError, StationmasterError
 from stationmaster.domain.orders import in_force
-from stationmaster.domain.progress import untold
+from stationmaster.domain.progress import unfinished
 from stationmaster.domain.request import ReleaseRequest, RollbackRequest
 from stationmaster.domain.rollback import in_scope
 
@@ -48,7 +48,7 @@ def rollback(release: str, tenants: tuple[str, ...], *, everybody: bool, now: bo
         keep = _keep(ledger, request)
         say(_said(release, back, keep))
         entries = ledger.entries(release)
-        if in_force(entries) == "rollback" or untold(entries):
+        if in_force(entries) == "rollback" or unfinished(entries):
             _finish(ledger, request)
         failed = lookup.find(ledger, release).trouble
         return Exit.NO if keep or (failed and failed.step == "failed") else Exit.YES

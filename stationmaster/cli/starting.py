@@ -23,6 +23,7 @@ from stationmaster.domain.errors import InputError, RefusedError, StationmasterE
 from stationmaster.domain.release import UnknownReleaseError, status
 from stationmaster.domain.request import Kind, ReleaseRequest
 from stationmaster.domain.stages import CLOSED
+from stationmaster.domain.ticket import SHAPE
 from stationmaster.ledger.leases import LeaseHeldError
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     from stationmaster.domain.flow_runs import Worker
     from stationmaster.ledger.leases import Lease
     from stationmaster.ledger.store import Ledger
+
+
+_SHAPES = {
+    "id": "a release's id has lower-case letters, digits and hyphens, 63 at most: orderdesk-1-2-0",
+    "ticket": f"a ticket is {SHAPE}",
+}
 
 
 class ReleaseOpenError(RefusedError):
@@ -58,8 +65,9 @@ class ReleaseOverError(InputError):
 
 
 def submit(
-    release: str | None, *, product: str | None, ref: str | None, starter: str, hotfix: bool = False
-) -> tuple[ReleaseRequest, Run]:
+    release: str | None, *, product: str | None, ref: str | None, starter: str, hotfix: bool = False,
+    ticket: str | None = None,
+) -> tuple[ReleaseRequest, Run]:  # fmt: skip
     """Hand a release to the Prefect server: one that stopped goes on in its own flow run, one under way is followed.
 
     Raises:
@@ -70,13 +78,15 @@ def submit(
     """
     home = product or only_product()
     with open_ledger(home) as ledger:
-        request = _request(ledger, release, product=product, home=home, ref=ref, starter=starter, hotfix=hotfix)
+        request = _request(
+            ledger, release, product=product, home=home, ref=ref, starter=starter, hotfix=hotfix, ticket=ticket
+        )
         held, worker = lookup.worker(ledger, request.id), worker_of(ledger, request.id, now())
         if held is None:
             _must_know_a_server()
             if confirmation(ledger, request.id) is None:
                 _must_be_a_person(home, request.starter)
-            confirm(ledger, request, "command line", now())
+            confirm(ledger, recall("signer", home), request, "command line", now())
         known = ledger.entries(request.id)  # read last: what a leg leaves is there before its lease ends
     try:
         run = _follow(held) if held else _go_on(request, worker, known)
@@ -144,12 +154,14 @@ def _request(
     ref: str | None,
     starter: str,
     hotfix: bool = False,
+    ticket: str | None = None,
 ) -> ReleaseRequest:
     """`product` is the one the person named, `home` the one that a new release is of."""
     if release and ledger.entries(release):
         found = _continued(ledger, str(release), product, ref, starter)
         if hotfix and found.kind != "hotfix":
             raise InputError(f"{release} was started as no hotfix", hint="give the hotfix another id")
+        _must_be_its_ticket(found, ticket)
         return found
     if release and ref is None:
         _must_not_be_misspelt(release, [one for one in ledger.releases() if _stage(ledger, one) not in CLOSED])
@@ -157,13 +169,23 @@ def _request(
         recall("signer", home).people().starter(starter)
         name = release or _name(ledger, home, ref or "main")
         kind: Kind = "hotfix" if hotfix else "manual"
-        return ReleaseRequest(id=name, product=home, ref=ref or "main", kind=kind, starter=starter)
+        return ReleaseRequest(id=name, product=home, ref=ref or "main", kind=kind, starter=starter, ticket=ticket)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(
             f"{first['input']!r} is not a valid {first['loc'][0]}: {first['msg']}",
-            hint="a release's id has lower-case letters, digits and hyphens, 63 at most: orderdesk-1-2-0",
+            hint=_SHAPES.get(str(first["loc"][0]), "see `stationmaster release start --help`"),
         ) from None
+
+
+def _must_be_its_ticket(found: ReleaseRequest, ticket: str | None) -> None:
+    """Return unless another ticket is given than the one that the start was confirmed with: that stays as it is."""
+    if ticket is not None and ticket.strip() != found.ticket:
+        said = f"with ticket {found.ticket}" if found.ticket else "without a ticket"
+        raise InputError(
+            f"{found.id} was started {said}, not with {ticket}",
+            hint="a change fragment may name more; else abort it, and start a new release with --ticket",
+        )
 
 
 def _continued(ledger: "Ledger", release: str, product: str | None, ref: str | None, starter: str) -> ReleaseRequest:

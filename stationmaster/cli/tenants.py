@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from stationmaster.blocks.toolbox import TenantDirectory
 
 app = App(name="tenants", help="Which tenants there are and what they run.")
+app.command(
+    "stationmaster.cli.consenting:approve",
+    name="approve",
+    help="Record that a tenant's own people agreed to a release.",
+)
+app.command(
+    "stationmaster.cli.consenting:decline", name="decline", help="Record that a tenant's own people did not agree."
+)
+app.command(
+    "stationmaster.cli.consenting:link", name="link", help="Signed links by which a tenant's own people answer."
+)
 
 _LONGEST = timedelta(days=90)
 

@@ -1,4 +1,4 @@
-"""`release waive` and `unwaive`: what two approvers let a hotfix pass. The Prefect server is not asked."""
+"""`release waive` and `unwaive`: what its approvers let a hotfix pass. The Prefect server is not asked."""
 
 from pathlib import Path
 

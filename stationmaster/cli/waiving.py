@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stationmaster.blocks.ratification import approvers_of
 from stationmaster.blocks.signer import load_person_key, public_key_id, sign_with
 from stationmaster.blocks.waivers import asked
 from stationmaster.cli import freezing, lookup
@@ -20,20 +21,9 @@ from stationmaster.domain.duration import end_of, instant
 from stationmaster.domain.entries import Draft, Entry
 from stationmaster.domain.errors import InputError, RefusedError
 from stationmaster.domain.freeze import FREEZES, closing_in_words, in_force, in_words
+from stationmaster.domain.passage import Gate, Passage
 from stationmaster.domain.stages import CLOSED
-from stationmaster.domain.waiver import (
-    BLACKOUT,
-    KIND,
-    LONGEST,
-    NEEDED,
-    Asked,
-    Gate,
-    Passage,
-    Terms,
-    statement,
-    subject,
-    weigh,
-)
+from stationmaster.domain.waiver import BLACKOUT, KIND, LONGEST, Asked, Terms, statement, subject, weigh
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -78,7 +68,8 @@ class Waived:
         return {
             "release": release, "scope": self.terms.gate, "until": self.terms.until, "counts": self.counts,
             "passes": self.passage.open, "given": [one.who for one in self.passage.given],
-            "refused": list(self.passage.refused), "missing": max(0, NEEDED - len(self.passage.given)),
+            "refused": [str(why) for why in self.passage.refused], "missing": sum(self.passage.missing.values()),
+            "missing_roles": self.passage.missing if self.passage.quorum else {},
         }  # fmt: skip
 
     def said(self, release: str) -> str:
@@ -124,7 +115,8 @@ def waive(ledger: "Ledger", product: str, wanted: Wanted) -> Waived:
         ledger, wanted.release, terms, digest, private
     )
     entries = ledger.entries(wanted.release)
-    this = asked(ledger, recall("source", product), recall("signer", product).people(), wanted.release, entries)
+    people = approvers_of(ledger, recall("signer", product), product)
+    this = asked(ledger, recall("source", product), people, wanted.release, entries)
     return Waived(terms, _counts(mine, gate, this), weigh(entries, gate, this, now()))
 
 

@@ -105,11 +105,7 @@ class Agenda:
         found = self.of(tenant)
         if isinstance(found, str):
             return Window(open=False, reason=found)
-        now = self._asked(tenant, found, "migration").at_once(at)
-        reason = f"{tenant} is closed for migrations: {', '.join(now.rules)}"
-        return (
-            Window(open=True, reason="") if now.open else Window(open=False, reason=reason, until=now.next_transition)
-        )
+        return self._asked(tenant, found, "migration").at_once(at)
 
     def facts(self) -> dict[str, Any]:
         """What decides, as plain data: a plan made by other facts is another plan."""

@@ -14,8 +14,9 @@ from stationmaster.domain.calendar_answers import State, cutoff, governed, is_in
 from stationmaster.domain.calendar_rules import YEARS, UnknownDaysError
 from stationmaster.domain.calendar_slots import HORIZON, Nowhere, Slot, next_slot
 from stationmaster.domain.duration import instant
+from stationmaster.domain.passage import Gate, Passage
 from stationmaster.domain.spans import Spans
-from stationmaster.domain.waiver import BLACKOUT, Gate, Passage
+from stationmaster.domain.waiver import BLACKOUT
 from stationmaster.domain.wall_times import new_year
 from stationmaster.domain.window import Window
 
@@ -110,23 +111,26 @@ class Question:
         left = self._left(self.passed(at))
         slot, now = self._slot(left, at), state(left, at, self.action)
         if isinstance(slot, Nowhere):
-            rules = self._worded(slot.why or now.rules, at)
-            return Window(open=False, reason=f"{self.about} is closed: {rules}, and has no slot in {HORIZON.days} days")
+            return self._closed(slot.why or now.rules, at, f", and has no slot in {HORIZON.days} days")
         if now.open and slot.start - at < _ANY_MOMENT:
             return self._open(now, slot, at)
         until = slot.start if self._again(slot, at) is None else self._later(at)
         if now.open:
             closes = f" at {instant(now.next_transition)}" if now.next_transition else ""
             return Window(open=False, reason=f"{self.about} closes{closes}, too soon for a wave", until=until)
-        return Window(open=False, reason=f"{self.about} is closed: {self._worded(now.rules, at)}", until=until)
+        return replace(self._closed(now.rules, at), until=until)
 
-    def at_once(self, at: datetime) -> State:
-        """The same for what needs no slot: open or closed at that instant, `rules` as they are told to people."""
+    def at_once(self, at: datetime) -> Window:
+        """The same for what needs no slot: open or closed at that instant."""
         try:
             now = state(self._left(self.passed(at)), at, self.action)
         except UnknownDaysError as error:
-            return State(open=False, rules=(error.message,), next_transition=None)
-        return now if now.open else replace(now, rules=(self._worded(now.rules, at),))
+            return self._closed((error.message,), at)
+        return (
+            Window(open=True, reason="")
+            if now.open
+            else replace(self._closed(now.rules, at), until=now.next_transition)
+        )
 
     def passed(self, at: datetime) -> tuple[Blackout, ...]:
         """The blackouts in force that waivers pass; none where it is not known which are."""
@@ -187,8 +191,15 @@ class Question:
         passage = self.passages.get(blackout.gate)
         return seconds_of(passage.until) if passage and passage.until else 0
 
-    def _worded(self, rules: Collection[str], at: datetime) -> str:
-        """The rules for people, and what the waivers come to for those that are not passed."""
+    def _closed(self, rules: Collection[str], at: datetime, more: str = "") -> Window:
+        """Closed by the rules, with what the waivers come to for those that are not passed."""
         known = self._in_force(at) if self.passages else ()
-        said = {one.ref: self.passages[one.gate].said for one in known if one.gate in self.passages}
-        return ", ".join(f"{rule} ({said[rule]})" if said.get(rule) else rule for rule in rules)
+        met = {one.ref: self.passages[one.gate] for one in known if one.gate in self.passages}
+        begin = f"{self.about} is closed{' for migrations' if self.action == 'migration' else ''}: "
+        said = begin + _worded(rules, {ref: one.said for ref, one in met.items()}) + more
+        kept = begin + _worded(rules, {ref: one.unnamed for ref, one in met.items()}) + more
+        return Window(open=False, reason=said, unnamed=None if kept == said else kept)
+
+
+def _worded(rules: Collection[str], waivers: Mapping[str, str]) -> str:
+    return ", ".join(f"{rule} ({waivers[rule]})" if waivers.get(rule) else rule for rule in rules)

@@ -38,9 +38,10 @@ def brief(
     flags: Mapping[str, str] | None = None,
     standing: Standing | None = None,
     passed: Sequence[str] = (),
+    owed: Sequence[str] = (),
 ) -> Brief:
     """The brief of a release as it stands; `standing` says how far it is, nothing of it when it is not given. `passed`
-    says of each place what was closed there and by whose waivers it was reached.
+    says of each place what was closed there and by whose waivers it was reached; `owed` what is left from before.
 
     The same arguments give the same bytes, so that an update that changes nothing can be told.
     """
@@ -56,6 +57,7 @@ def brief(
             *sections(f"*Where it stands.* {escaped(now.said)}"),
             *_waves(cut, plan, now),
             *_passed(passed),
+            *_owed(owed),
             *_care(cut, fragments, approved_by, flags or {}),
             divider(),
             *_changes(cut, fragments),  # last: only this grows without bound, and what overflows goes to the thread
@@ -98,6 +100,11 @@ def _slot(wave: Wave, state: str) -> str:
 def _passed(passed: Sequence[str]) -> Iterator[Block]:
     if passed:
         yield from sections("\n".join(["*Closed, and passed by waiver*", *(f"• {escaped(one)}" for one in passed)]))
+
+
+def _owed(owed: Sequence[str]) -> Iterator[Block]:
+    if owed:
+        yield from sections("\n".join(["*Owed from before*", *(f"• {escaped(one)}" for one in owed)]))
 
 
 def _spoken(seconds: int) -> str:

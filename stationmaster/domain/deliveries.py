@@ -108,10 +108,11 @@ def understood(hook: Hook, headers: Mapping[str, str], body: bytes) -> MergedCha
     Raises:
         DeliveryError: it is no JSON object, or tells of a merge and lacks what is needed; the message says what.
     """
-    return _HOSTS[hook.host](hook, headers, _document(body))
+    return _HOSTS[hook.host](hook, headers, object_in(body))
 
 
-def _document(body: bytes) -> Json:
+def object_in(body: bytes) -> Json:
+    """The JSON object that a body is. Raises DeliveryError when it is none."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):

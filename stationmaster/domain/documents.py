@@ -26,6 +26,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "approvers": Approvers,
     "calendar": Calendar,
 }
+_OF_PEOPLE = {Approvers, Directory}  # what is wrong in them may quote whoever they name
 # What the other environments' instances and databases are called: a dedicated tenant's instance bears its id.
 RESERVED = frozenset({"stage", "cloud"})
 
@@ -89,8 +90,16 @@ def read(model: type[M], text: str, file: str) -> Document[M]:
         except ValidationError as error:
             problems.extend(problems_of(error, located, model.model_json_schema()))
     if problems or value is None:
-        raise DocumentError(file, problems)
+        raise _refusal(model, file, problems)
     return Document(value, file, located)
+
+
+def _refusal(model: type[BaseModel], file: str, problems: list[Problem]) -> DocumentError:
+    error = DocumentError(file, problems)
+    if model in _OF_PEOPLE:
+        places = f"{len(problems)} place{'' if len(problems) == 1 else 's'}"
+        error.unname(f"{file} is wrong in {places}, the first in line {error.line or 1}")
+    return error
 
 
 def check_directory(product: Product, directory: Document[Directory]) -> None:

@@ -1,4 +1,4 @@
-"""DSSE envelopes: the strict reading of one, what its signers signed, and which of our keys made a signature.
+"""DSSE envelopes: the strict reading of one, what is signed, and which of our keys made a signature.
 
 Ed25519 only. The keyid in an envelope is a claim: a signature counts for the key that verifies it and for no other.
 """
@@ -15,6 +15,18 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ED25519_BYTES = 32
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(y)
+    for y in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
 
 
 class MalformedError(ValueError):
@@ -49,6 +61,15 @@ def strict_base64(text: object) -> bytes:
     if base64.b64encode(raw).decode() != text:
         raise MalformedError("base64 with stray bits")
     return raw
+
+
+def is_weak(raw: bytes) -> bool:
+    """Whether a raw public key is one of small order: signatures in its name can be made without a private key.
+
+    The seven y coordinates, non-canonical ones too, are those of libsodium's `ge25519_has_small_order`
+    (ref10/ed25519_ref10.c); the sign of x, the highest bit, does not matter.
+    """
+    return raw[:-1] + bytes([raw[-1] & 0x7F]) in _SMALL_ORDER
 
 
 def key_id(raw: bytes) -> str:
@@ -111,10 +132,13 @@ def _text(value: object) -> str:
 def verified(envelope: Envelope, signature: Signature, keys: Iterable[bytes]) -> bytes | None:
     """The raw public key among `keys` that made the signature, or None. The claimed keyid is not looked at."""
     signed = pae(envelope.payload_type, envelope.payload)
-    return next((raw for raw in keys if _made(raw, signature.sig, signed)), None)
+    return next((raw for raw in keys if made_by(raw, signature.sig, signed)), None)
 
 
-def _made(raw: bytes, sig: bytes, signed: bytes) -> bool:
+def made_by(raw: bytes, sig: bytes, signed: bytes) -> bool:
+    """Whether the raw public key made the signature over these bytes; with one of small order, nobody did."""
+    if is_weak(raw):
+        return False
     try:
         Ed25519PublicKey.from_public_bytes(raw).verify(sig, signed)
     except InvalidSignature:

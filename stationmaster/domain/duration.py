@@ -24,6 +24,12 @@ def seconds(text: object) -> object:
 Seconds = Annotated[int, BeforeValidator(seconds, json_schema_input_type=str | int), Field(ge=0)]
 
 
+def spelt(length: int) -> str:
+    """Seconds as people write them: 172800 → `2d`, 90 → `90s`."""
+    unit = next((unit for unit, size in reversed(_UNITS.items()) if length and length % size == 0), "s")
+    return f"{length // _UNITS[unit]}{unit}"
+
+
 def instant(at: datetime) -> str:
     """An aware datetime as RFC 3339 UTC with `Z`, whole seconds."""
     return at.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
@@ -50,7 +56,8 @@ def _instant_of(text: str) -> datetime:
     wrong = ValueError(f"{text!r} is neither a duration, as 2h or 3d, nor an instant, as 2026-11-24T06:00:00Z")
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        at.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise wrong from None
     if at.tzinfo is None:
         raise wrong

@@ -25,14 +25,30 @@ STEPS: dict[str, str] = {
     "cut": "the commit was chosen: commit, version, previous, changes",
     "built": "the one artifact was published: digest, size, name",
     "tested": "the product's checks passed against the artifact: checks",
-    "expanding": "the database in the subject is about to be expanded: before",
-    "expanded": "the database in the subject was expanded: before, after",
+    "rehearsed": "a schema change ran on a copy of production's size, and back: estimates, report",
+    "expanding": "the database in the subject is about to be expanded: before; in production asked_at",
+    "expanded": "the database in the subject was expanded: before, after; in production asked_at",
     "staged": "stage runs the artifact, and the previous one works on the new schema: revision, pairs",
+    "proved": "in stage the versions that run work on the contracted schema: revision, pairs",
     "planned": "the waves were laid out: waves, digest",
-    "approval": "somebody signed with the key in the subject: role, assurance, digest; personal: who",
-    "approved": "the quorum is met: roles",
+    "mandated": "what the approvers of the deploy sign was laid down: digest, content, ends",
+    "approval": "somebody approved, by the key or channel in the subject: action, assurance, mandate; personal: who",
+    "refused": "the approval in the subject does not count: entry, rule; personal: who, if it proves anybody",
+    "approved": "the quorum is met: roles, mandate, assurances",
+    "ratified": "the policy or approvers in the subject are in force: digest, content, by; personal: what names people",
+    "signed": "somebody signed for the change of rules in the subject: digest, envelope; personal: who",
+    "reviewed": "an emergency approval was looked at afterwards: entry, verdict, reason; personal: who",
+    "consented": "the tenant in the subject lets the release come, as its contract asks: by, proof; personal: who",
+    "declined": "the tenant in the subject does not let the release come: by, reason; personal: who",
+    "linked": "the release was tied to its tickets: tickets",
+    "scanned": "the artifact and the change were scanned: sbom, vulnerabilities, secrets",
+    "attested": "a signed statement about the fact in the subject was kept: predicate, of, envelope",
+    "checkpointed": "the head of the log was signed and published: size, root, places",
+    "closed": "the evidence of the release was laid together: state, leaves, size",
+    "drifted": "what runs and what was approved were compared: tenants, found",
     "briefed": "support was told: channel, ts",
-    "deployed": "the tenant in the subject runs the artifact: version, digest, commit, instance, colour",
+    "deployed": "the tenant in the subject runs it: version, digest, commit, instance, colour, asked_at or found",
+    "flagged": "the flags of the product in the subject were published: commit, file, digest, asked_at",
     "verdict": "the ring in the subject was judged: verdict, cause, counts",
     "promoted": "the ring in the subject may be followed by the next: tenants, verdict",
     "held": "widening stopped at the ring in the subject: verdict, cause, message",
@@ -56,20 +72,31 @@ STEPS: dict[str, str] = {
     "unwaived": "the waiver in the subject is revoked: reason; personal: who",
     "passed": "the wave or environment in the subject is reached though closed, by waiver: gates; personal: who",
     "aborted": "a person gave the release up: reason; personal: who",
+    "contract": "somebody wants what old code needs taken away: product; personal: who",
+    "contract_mandated": "what the approvers of the contract sign was laid down: digest, content, ends",
+    "contract_approved": "the quorum of the contract is met: roles, mandate, assurances",
+    "contracting": "the database in the subject is about to be contracted: before, target; in production asked_at",
+    "contracted": "the database in the subject was contracted: before, after; in production asked_at",
+    "contract_over": "every database of the contract is contracted: databases",
     "adopted": "the tenant in the subject was found running this: version, digest, commit",
     "released": "every wave is through",
 }
 
 # Observations happen again each time they are made: always appended, never answered from the ledger.
-OBSERVED = frozenset({"started", "verdict", "held", "waiting", "failed"})
+OBSERVED = frozenset({"started", "verdict", "held", "waiting", "failed", "drifted"})
 
 # An entry of the step on the left undoes every earlier entry of the steps on the right about the same subject,
 # whatever release wrote it. (A later entry of the same release, step and subject always takes the earlier one's
 # place; that needs no row.)
 UNDOES: dict[str, frozenset[str]] = {
     "planned": frozenset({"approved"}),  # a new plan is approved anew; a brief already sent stays sent
+    "mandated": frozenset({"approved"}),  # what was signed before is another mandate
     "expanded": frozenset({"expanding"}),  # where the database was before is another place from now on
+    "contracting": frozenset({"contracted"}),  # it is not where it was left: a backup was restored, and it is done anew
+    "contracted": frozenset({"contracting"}),  # as with an expand
+    "contract_mandated": frozenset({"contract_approved"}),  # what was signed before is another mandate
     "deployed": frozenset({"deployed"}),  # another release reached the tenant
+    "flagged": frozenset({"flagged"}),  # another release's flags took their place
     "adopted": frozenset({"deployed"}),  # the tenant was found running something else than we recorded
     "rolled_back": frozenset({"deployed"}),  # the tenant's routes went back
     "lifted": frozenset({"rollback", "contained", "restored"}),  # what is deployed again may go back again
@@ -81,6 +108,8 @@ UNDOES: dict[str, frozenset[str]] = {
     "resumed": frozenset({"paused"}),
     "frozen": frozenset({"thawed"}),
     "thawed": frozenset({"frozen"}),
+    "consented": frozenset({"declined"}),
+    "declined": frozenset({"consented"}),
     "waived": frozenset({"unwaived"}),
     "unwaived": frozenset({"waived"}),
 }
@@ -88,9 +117,13 @@ UNDONE_BY: dict[str, frozenset[str]] = {
     step: frozenset(undoing for undoing, undone in UNDOES.items() if step in undone) for step in STEPS
 }
 
-# Entries about no release: they carry this word as their release's name, which no release may have.
+# Entries about no release: they carry one of these words as their release's name, which no release may have.
 FREEZE = "freeze"
-OF_NO_RELEASE = frozenset({"frozen", "thawed"})
+POLICY = "policy"  # what is ratified: subjects PRODUCT/policy and PRODUCT/approvers
+DRIFT = "drift"  # subject PRODUCT
+LOG = "log"  # checkpoints of the ledger
+WORDS = frozenset({FREEZE, POLICY, DRIFT, LOG})
+OF_NO_RELEASE = frozenset({"frozen", "thawed", "ratified", "signed", "drifted", "checkpointed"})
 
 # The steps after which the tenant in the subject runs the version in the fact.
 RUNS = frozenset({"adopted", "deployed", "rolled_back"})

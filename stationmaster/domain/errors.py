@@ -36,7 +36,18 @@ class StationmasterError(Exception):
         self.hint = hint
         self.file = file
         self.line = line
+        self.unnamed: str | None = None  # the message as it may stay for ever, where it names people
+        self.unnamed_hint: str | None = None  # the hint beside that
         self.step: str | None = None  # the act of a release that raised it, set where it passes the task
+
+    def unname(self, message: str, *, hint: str | None = None) -> None:
+        """Say what may stay for ever in place of message and hint, of which one can name people."""
+        self.unnamed, self.unnamed_hint = message, hint
+
+    @property
+    def kept(self) -> tuple[str, str | None]:
+        """Message and hint as a fact of the ledger may have them, which nobody can erase: they name nobody."""
+        return (self.message, self.hint) if self.unnamed is None else (self.unnamed, self.unnamed_hint)
 
     def hide(self, spoken: "Callable[[str], str]") -> bool:
         """Make message and hint what `spoken` makes of them; whether that changed anything."""
@@ -77,7 +88,7 @@ class OutsideError(StationmasterError):
 
 class WaitingError(StationmasterError):
     """Nothing is wrong: the release waits. `waiting_for` is one of window, approval, confirm_start, soak, notice,
-    person; `until` is an RFC 3339 instant or None.
+    person, versions; `until` is an RFC 3339 instant or None.
     """
 
     code = "waiting"
@@ -87,6 +98,7 @@ class WaitingError(StationmasterError):
         super().__init__(message, hint=hint)
         self.waiting_for = waiting_for
         self.until = until
+        self.more: dict[str, object] = {}  # what the ledger keeps of the wait beside that
 
 
 def nearest(word: str, known: "Iterable[str]") -> str | None:

@@ -16,7 +16,7 @@ _WORKER_SAYS = timedelta(seconds=10)  # a living worker reports a dead process i
 _SOON = timedelta(seconds=10)  # a worker claims runs that are due so soon
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
-Flow = Literal["release", "rollback"]
+Flow = Literal["release", "rollback", "contract"]
 Condition = Literal[
     "parked",  # it waits for its time
     "coming",  # due, claimed or starting up
@@ -25,6 +25,9 @@ Condition = Literal[
     "stopped",  # a person cancelled or paused it in Prefect
     "over",  # it ended, or there is none
 ]
+
+
+_NAMED: dict[Flow, str] = {"release": "id", "rollback": "release", "contract": "of"}  # where a request has its release
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Asked:
 
     @property
     def release(self) -> str:
-        return str(self.request["id" if self.flow == "release" else "release"])
+        return str(self.request[_NAMED[self.flow]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Change fragments: one Markdown file per change, `changes/<id>.md`, with YAML front matter.
 
 The thin gate of `docs/reference/brief.md`: a release brings at least one new fragment, each with a known kind and a
-text. What the other keys demand of a change comes with the notices.
+text; `refs` are the tickets that asked for it. What the other keys demand of a change comes with the notices.
 """
 
 import re
@@ -13,6 +13,7 @@ from typing import Any
 from stationmaster.domain.documents import DocumentError
 from stationmaster.domain.errors import RefusedError, nearest
 from stationmaster.domain.located import Located, Problem, locate
+from stationmaster.domain.ticket import SHAPE, is_ticket
 
 KINDS = {
     "added": "Added",
@@ -29,6 +30,7 @@ KEYS = (
     "kind", "audience", "tenants", "delivery", "integration", "breaking", "required_action", "notice_days",
     "deprecates", "impact", "flags", "migration", "support", "refs",
 )  # fmt: skip
+_REFS = ("pr", "ticket")
 _FENCE = "---"
 _HEADING = re.compile(r"^## (Upgrade|Internal)\s*$", re.MULTILINE)
 
@@ -61,6 +63,11 @@ class Fragment:
         """Macro, escalation and what to watch, as the change gives them."""
         given = self.front.get("support")
         return given if isinstance(given, dict) else {}
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """The tickets that asked for the change."""
+        return tuple(_tickets(self.front.get("refs") or {}))
 
 
 def read_fragments(texts: Mapping[str, str], folder: str) -> tuple[Fragment, ...]:
@@ -122,7 +129,34 @@ def _front_problems(front: Located) -> list[Problem]:
         problems.append(Problem(1, "missing key 'kind'", nearest("", KINDS)))
     elif kind not in KINDS:
         problems.append(Problem(front.line(("kind",)), f"unknown kind {kind!r}", nearest(str(kind), KINDS)))
-    return problems
+    return [*problems, *_refs_problems(front)]
+
+
+def _refs_problems(front: Located) -> list[Problem]:
+    refs = front.data.get("refs")
+    if refs is None:
+        return []
+    if not isinstance(refs, dict):
+        hint = "write `refs: {pr: 12, ticket: CHG-4711}`"
+        return [Problem(front.line(("refs",)), f"`refs` is {refs!r}, not a mapping of keys to values", hint)]
+    unknown = [key for key in refs if key not in _REFS]
+    return [
+        *(
+            Problem(front.line(("refs", key)), f"unknown key {key!r} of refs", nearest(str(key), _REFS))
+            for key in unknown
+        ),
+        *(
+            Problem(front.line(("refs", "ticket")), f"{ref!r} is not a ticket", f"a ticket is {SHAPE}")
+            for ref in _tickets(refs)
+            if not is_ticket(ref)
+        ),
+    ]
+
+
+def _tickets(refs: Mapping[str, Any]) -> list[Any]:
+    """One ticket or a list of them."""
+    given = refs.get("ticket")
+    return given if isinstance(given, list) else [] if given is None else [given]
 
 
 def _sections(body: str) -> dict[str, str]:

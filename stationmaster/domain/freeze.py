@@ -12,8 +12,9 @@ from typing import Literal, get_args
 from stationmaster.domain.agenda import Agenda
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
+from stationmaster.domain.passage import Gate
 from stationmaster.domain.tenants import Tenant
-from stationmaster.domain.waiver import BLACKOUT, Gate
+from stationmaster.domain.waiver import BLACKOUT
 from stationmaster.domain.window import Window, all_of
 
 Environment = Literal["production", "stage"]
@@ -24,7 +25,8 @@ FREEZES = ("frozen", "thawed")  # the last of these about a scope says whether i
 @dataclass(frozen=True, slots=True)
 class Freeze:
     """One scope that is not touched, since when and why. `until` is None when only a person ends it. `entry` is the
-    index of the entry that says so; `waivers` what those of the release that asks come to, in words.
+    index of the entry that says so; `waivers` what those of the release that asks come to, in words, and `unnamed` the
+    same where nobody may be named.
     """
 
     scope: str
@@ -33,6 +35,7 @@ class Freeze:
     until: datetime | None
     entry: int
     waivers: str = ""
+    unnamed: str = ""
 
     @property
     def gate(self) -> Gate:
@@ -48,8 +51,11 @@ class Freeze:
     def window(self) -> Window:
         """What it says to whoever asks whether something may be touched."""
         ends = f" until {instant(self.until)}" if self.until else ""
-        waivers = f"; {self.waivers}" if self.waivers else ""
-        return Window(open=False, reason=f"{self.about} is frozen{ends}: {self.reason}{waivers}", until=self.until)
+        said = f"{self.about} is frozen{ends}: {self.reason}"
+        if not self.waivers:
+            return Window(open=False, reason=said, until=self.until)
+        kept = f"{said}; {self.unnamed}"
+        return Window(open=False, reason=f"{said}; {self.waivers}", until=self.until, unnamed=kept)
 
 
 def in_force(last: Mapping[str, Entry], at: datetime) -> tuple[Freeze, ...]:

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -58,7 +58,7 @@ class Hotfix(BaseModel):
     )
     approvals: dict[Id, Annotated[int, Field(ge=1)]] | None = Field(
         default=None, min_length=1,
-        description="Quorum per role for the deploy of a hotfix; that of any deploy when not given.",
+        description="Quorum per role for the deploy of a hotfix, in place of `approvals.deploy`; rules are joined.",
         examples=[{"on-call-lead": 1}],
     )  # fmt: skip
     merge_back_within: Seconds = Field(
@@ -66,10 +66,6 @@ class Hotfix(BaseModel):
         description="How long it may be missing in the release branch before it blocks the next train.",
     )
     review_within: Seconds = Field(default=5 * _DAY, description="By when the incident is reviewed.")
-
-    def quorum(self, deploy: Mapping[str, int]) -> dict[str, int]:
-        """Quorum per role for a hotfix, when `deploy` is that of any other release."""
-        return dict(deploy if self.approvals is None else self.approvals)
 
     def branch(self, version: str) -> str:
         """The branch for a fix of a version: `1.2.0` → `hotfix/1.2.0`."""
@@ -120,6 +116,8 @@ class MergeBack:
     None while it is not; `owner` owes it.
     """
 
+    awaited: ClassVar[str] = "merge_back"
+
     release: str
     owner: str
     into: str
@@ -143,6 +141,10 @@ class MergeBack:
         if self.overdue(now):
             return f"{what}, overdue for {_span(now - self.due)}; it blocks the next train"
         return f"{what}, and it is due at {instant(self.due)}"
+
+    def unnamed(self, now: datetime) -> str:
+        """The same: it names nobody."""
+        return self.said(now)
 
 
 def merge_back(

@@ -25,6 +25,14 @@ class Problem:
     hint: str | None = None
 
 
+class PlaceError(ValueError):
+    """What is wrong with a whole, which shows at one place of it."""
+
+    def __init__(self, place: Place, message: str) -> None:
+        super().__init__(message)
+        self.place = place
+
+
 @dataclass
 class Located:
     """Data, the line of every key and item in it, and the problems met on the way."""

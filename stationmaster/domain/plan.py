@@ -23,7 +23,7 @@ from stationmaster.domain.tenants import Directory, Tenant
 _HORIZON = timedelta(days=400)
 _LOOK = timedelta(days=1)
 
-Place = Literal["wave", "done", "pinned", "skipped", "newer"]
+Place = Literal["wave", "done", "pinned", "skipped", "newer", "unapproved"]
 
 
 @dataclass(frozen=True, slots=True)

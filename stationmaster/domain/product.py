@@ -12,9 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from stationmaster.domain.calendar import Calendar
 from stationmaster.domain.duration import Seconds
 from stationmaster.domain.hotfix import Hotfix
+from stationmaster.domain.migration_copy import Rehearsal
+from stationmaster.domain.milestones import Milestone
+from stationmaster.domain.policy import Policy, Rules
 from stationmaster.domain.quarantine import Quarantined, plain
+from stationmaster.domain.retention import Retention
+from stationmaster.domain.scans import Scans
 from stationmaster.domain.tenants import Id
 from stationmaster.domain.train import Train
+from stationmaster.domain.ways_out import Restore
 
 Command = Annotated[
     tuple[str, ...],
@@ -43,7 +49,8 @@ class Check(Part):
     same, and DATABASE_URL, an empty scratch database, when `database` is given.
 
     With `report` the check must leave one, and it passes when each failing test in it is in `quarantine`, the term of
-    none of them has ended, and the exit code is 0, or 1 because of them.
+    none of them has ended, and the exit code is 0, or 1 because of them. With `coverage` it must leave that too; what
+    it says is recorded with each build and stops nothing.
     """
 
     name: Id
@@ -54,16 +61,28 @@ class Check(Part):
         description="The JUnit XML that the command leaves, relative to the export.",
         examples=["report.xml"],
     )
+    coverage: str | None = Field(
+        default=None,
+        description="The Cobertura XML that the command leaves, relative to the export.",
+        examples=["coverage.xml"],
+    )
     quarantine: tuple[Quarantined, ...] = Field(
         default=(), description="Tests that run and are reported, but stop no release until their term ends."
     )
 
     @model_validator(mode="after")
+    def _reports_lie_in_the_export(self) -> "Check":
+        for key, place in (("report", self.report), ("coverage", self.coverage)):
+            if place is not None and not _is_inside(place):
+                raise ValueError(f"`{key}` must lie in the export, {place!r} does not")
+        if self.report is not None and self.report == self.coverage:
+            raise ValueError(f"`report` and `coverage` are the same file, {self.report!r}")
+        return self
+
+    @model_validator(mode="after")
     def _quarantine_can_be_judged(self) -> "Check":
         if self.quarantine and self.report is None:
             raise ValueError("`quarantine` needs `report`, the JUnit XML that says which tests failed")
-        if self.report is not None and not _is_inside(self.report):
-            raise ValueError(f"`report` must lie in the export, {self.report!r} does not")
         if self.quarantine and (early := sorted(_ENDS_EARLY & {word.partition("=")[0] for word in self.command})):
             raise ValueError(f"`quarantine` needs every test to run; take {early[0]} out of `command`")
         tests = [plain(one.test) for one in self.quarantine]
@@ -91,15 +110,65 @@ class Service(Part):
     start_timeout: Seconds = 60
 
 
+class Contract(Part):
+    """When and by what that which old code needs is taken away from a database, after the release that brings it."""
+
+    target: str = Field(default="contract@head", description="What `alembic upgrade` is given in contract.")
+    min_age: Seconds = Field(default=604_800, description="How long the release must have been in use by everybody.")
+    way_back: Literal["keep", "give_up"] = Field(
+        default="keep",
+        description="keep: wait until what every tenant would go back to works without it, too. give_up: the way back "
+        "to the version before the release ends with the contract.",
+    )
+    application: str | None = Field(
+        default=None,
+        description="How the product names itself to PostgreSQL (application_name), with {version}; sessions are not "
+        "asked without it.",
+        examples=["orderdesk {version}"],
+    )
+    backfills: str = Field(default="backfills.yaml", description="The file of backfills, if the commit has one.")
+
+    @model_validator(mode="after")
+    def _names_the_version(self) -> "Contract":
+        if self.application is not None and self.application.count("{version}") != 1:
+            raise ValueError("`application` must have {version} once")
+        return self
+
+
 class Database(Part):
     """The product's database and its migrations."""
 
-    tenancy: Literal["shared"] = Field(
-        default="shared", description="Cloud tenants share tables; a dedicated tenant has a database of its own."
+    tenancy: Literal["shared", "schema", "database"] = Field(
+        default="shared",
+        description="shared: cloud tenants share tables, and a dedicated tenant has a database of its own. A schema or "
+        "a database for each tenant is for `stationmaster migrations run` alone; a release refuses it.",
     )
     migrations: str = Field(description="Alembic's script folder, relative to the export.")
     expand: str = Field(default="expand@head", description="What `alembic upgrade` is given in expand.")
+    env: bool = Field(default=False, description="Import the folder's env.py, which revisions do without otherwise.")
+    statement_limit: Annotated[Seconds, Field(gt=0)] = Field(
+        default=5, description="How long a statement may take at least for which others wait."
+    )
     timeout: Seconds = 300
+    contract: Contract | None = Field(
+        default=None, description="No release of the product takes anything away when it is not given."
+    )
+    restore: Restore | None = Field(
+        default=None, description="What it takes to bring the database back from its backup; unknown when not given."
+    )
+    rehearsal: Rehearsal | None = Field(
+        default=None, description="On what a schema change is rehearsed before stage gets it; not when not given."
+    )
+
+    @model_validator(mode="after")
+    def _a_release_can_expand_it(self) -> "Database":
+        if self.tenancy != "shared":
+            raise ValueError(
+                f"tenancy: {self.tenancy} cannot be released yet: expand, drift and the way back know one revision for "
+                f"each instance. Run the revisions with `stationmaster migrations run --tenancy {self.tenancy}`, and "
+                "leave `database` out"
+            )
+        return self
 
 
 class Ring(Part):
@@ -196,20 +265,24 @@ class Product(Part):
     calendars: Calendars = Calendars()
     journeys: tuple[Journey, ...] = Field(min_length=1)
     hard_limits: dict[Literal["availability"], HardLimit] = Field(min_length=1)
-    approvals: dict[Literal["deploy"], Annotated[dict[Id, Annotated[int, Field(ge=1)]], Field(min_length=1)]] = Field(
-        min_length=1, description="Quorum per role for each action.", examples=[{"deploy": {"release-approver": 1}}]
+    approvals: Policy
+    scans: Scans = Scans()
+    retention: Retention = Field(default=Retention(), description="How long evidence is kept at least, by kind.")
+    require_ticket: bool = Field(
+        default=False, description="Refuse a release to which no ticket is linked, by its start or a change fragment."
     )
     stage_tenant: Id = Field(default="stage-probe", description="The tenant that journeys use in stage.")
     changes: str = Field(default="changes", description="The folder of change fragments.")
     flags: str | None = Field(default=None, description="The flagd file that is published at deploy.")
     support: Support = Support()
+    milestones: dict[Id, Milestone] = Field(default={}, description="What a contract calls a milestone, by name.")
     train: Train | None = Field(default=None, description="When release trains leave; none when it is not given.")
     hotfix: Hotfix = Field(default=Hotfix(), description="Which branches are hotfixes, and what a hotfix owes.")
 
-    def quorum(self, kind: str) -> dict[str, int]:
-        """Quorum per role for the deploy of a release of that kind."""
-        deploy = self.approvals["deploy"]
-        return self.hotfix.quorum(deploy) if kind == "hotfix" else dict(deploy)
+    @property
+    def rules(self) -> Rules:
+        """Who must agree to its releases, as this commit would have it; what is in force is what was ratified."""
+        return Rules(self.approvals, self.hotfix.approvals)
 
     @model_validator(mode="after")
     def _trains_are_no_hotfixes(self) -> "Product":

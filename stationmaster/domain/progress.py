@@ -112,8 +112,11 @@ def open_wave(entries: Sequence[Entry]) -> str | None:
     return next((wave for wave, index in last.items() if index > good.get(wave, -1)), None)
 
 
-def untold(entries: Sequence[Entry]) -> bool:
-    """Whether the release had a brief, is over, and the brief does not say so yet."""
+def unfinished(entries: Sequence[Entry]) -> bool:
+    """Whether the release is over and something is left to do all the same: its brief does not say so yet, or what was
+    laid down for its approvers has no seal.
+    """
     last = {entry.step: entry.index for entry in entries if entry.subject == entry.release}
     ended = max(last.get("released", -1), last.get("restored", -1))
-    return "briefed" in last and ended > last.get("told", -1)
+    untold = "briefed" in last and ended > last.get("told", -1)
+    return untold or ("mandated" in last and ended > last.get("closed", -1))

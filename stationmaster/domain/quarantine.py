@@ -10,8 +10,9 @@ from datetime import date
 from typing import Annotated, Any, Literal
 from xml.parsers import expat
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from stationmaster.domain.calendar_fields import Day
 from stationmaster.domain.errors import RefusedError, nearest
 
 Outcome = Literal["passed", "failed", "skipped", "missing"]
@@ -51,13 +52,6 @@ def plain(test: str) -> str:
     return f"{found['folder'].replace('/', '.')}.{name.replace('::', '.')}{bracket}{parameters}"
 
 
-def _day(value: object) -> object:
-    """Numbers are no days: pydantic would count them from 1970."""
-    if isinstance(value, (int, float)):
-        raise ValueError(f"{value!r} is not a day; write 2027-01-31")  # noqa: TRY004 - pydantic wants a ValueError
-    return value
-
-
 class Quarantined(BaseModel):
     """A test that is known to fail: it runs and is reported, and does not stop a release until the term ends."""
 
@@ -69,7 +63,7 @@ class Quarantined(BaseModel):
     )
     ticket: Annotated[str, Field(min_length=1)] = Field(description="Where it is being mended.", examples=["SHOP-123"])
     owner: Annotated[str, Field(min_length=1)] = Field(description="Who mends it.", examples=["ana"])
-    expires: Annotated[date, BeforeValidator(_day)] = Field(
+    expires: Day = Field(
         description="The first day, in UTC, on which it stops releases again.", examples=["2027-01-31"]
     )
 

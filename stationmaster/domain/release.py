@@ -10,7 +10,7 @@ from stationmaster.domain.errors import InputError
 from stationmaster.domain.orders import in_force, on_hold
 from stationmaster.domain.stages import CLOSED, Stage, fold
 
-Awaited = Literal["window", "approval", "confirm_start", "soak", "notice", "person"]
+Awaited = Literal["window", "approval", "confirm_start", "soak", "notice", "person", "versions"]
 
 _START = "stationmaster release start {id}"
 _RESUME = "stationmaster release resume {id} --reason WHY"
@@ -24,6 +24,7 @@ _COMMANDS: dict[Awaited, str] = {
     "soak": _START,
     "notice": _START,
     "person": _START,
+    "versions": "stationmaster release contract {id}",  # of its contract, after it
 }
 # What there is to say of a release that is over, and what a person may still do.
 _OVER: dict[Stage, tuple[str, str | None]] = {
@@ -39,6 +40,8 @@ ANSWERS: dict[str, frozenset[str]] = {
     "approval": frozenset({"approval"}),
     "resumed": frozenset({"person"}),
     "waived": frozenset({"window"}),
+    "consented": frozenset({"approval", "window", "soak"}),  # it gets a wave, perhaps before the one that waits
+    "declined": frozenset({"approval", "window", "soak"}),
 }
 
 
@@ -61,7 +64,7 @@ class Trouble(BaseModel):
     about: str = Field(description="What is awaited, the ring that is held, the step that failed, or the release.")
     message: str
     hint: str | None
-    answered: bool = Field(default=False, description="An approval or a resumption came that may end the wait.")
+    answered: bool = Field(default=False, description="Somebody's word came that may end the wait.")
 
 
 class Status(BaseModel):
@@ -154,7 +157,8 @@ def _command(status: Status, trouble: Trouble) -> str:
     if trouble.step == "paused" or (trouble.step == "contained" and status.on_hold):
         return _RESUME
     if trouble.step == "waiting" and status.waiting_for is not None:
-        return _COMMANDS[status.waiting_for]
+        asked = trouble.hint if status.waiting_for == "approval" else None  # of a team, or of a tenant
+        return asked if asked and asked.startswith("stationmaster ") else _COMMANDS[status.waiting_for]
     return _START
 
 

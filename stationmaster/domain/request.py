@@ -1,11 +1,12 @@
 """What a person, a train or a webhook asks for when a release is started. It is the flow's parameter form."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from stationmaster.domain.entries import FREEZE
+from stationmaster.domain.entries import WORDS
 from stationmaster.domain.tenants import Id
+from stationmaster.domain.ticket import must_be_ticket
 
 Kind = Literal["manual", "train", "hotfix"]
 Scope = Literal["tenant", "instance", "release"]
@@ -34,6 +35,11 @@ class ReleaseRequest(BaseModel):
             "its own; no gate is skipped. train: set by the flow of the train."
         ),
     )  # fmt: skip
+    ticket: Annotated[str, AfterValidator(must_be_ticket)] | None = Field(
+        default=None, title="Ticket",
+        description="The request in your ticket system that asks for this release, beside those of its changes.",
+        examples=["CHG-4711"],
+    )  # fmt: skip
     departs: AwareDatetime | None = Field(
         default=None, title="Not before",
         description="Production is not touched before this instant. A train sets its departure.",
@@ -43,7 +49,7 @@ class ReleaseRequest(BaseModel):
         title="Started by", min_length=1,
         description=(
             "Your id, e-mail address or handle. Who starts cannot approve. Prefect does not know who you are: a start "
-            "from this form waits until you confirm it with `stationmaster release start RELEASE`."
+            "from this form waits until you confirm it: `stationmaster release start RELEASE`, or any way to approve."
         ),
         examples=["ana"],
     )  # fmt: skip
@@ -54,8 +60,8 @@ class ReleaseRequest(BaseModel):
 
     @model_validator(mode="after")
     def _no_word_of_the_ledger(self) -> Self:
-        if self.id == FREEZE:
-            raise ValueError(f"{FREEZE!r} is a word of the ledger's own")
+        if self.id in WORDS:
+            raise ValueError(f"{self.id!r} is a word of the ledger's own")
         return self
 
 
@@ -65,6 +71,38 @@ class TrainRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     product: Id = Field(title="Product", description="The product's blocks carry this name.", examples=["orderdesk"])
+
+
+class ApprovalRequest(BaseModel):
+    """An approval that somebody signed elsewhere, or that they want a release."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    release: Id = Field(title="Release", description="What is approved or wanted.", examples=["orderdesk-1-3-0"])
+    product: Id = Field(title="Product", description="The product's blocks carry this name.", examples=["orderdesk"])
+    code: str = Field(
+        title="Code", min_length=1, max_length=20_000,
+        description=(
+            "What `stationmaster approve RELEASE --key FILE --print` printed, all of it; line breaks do not matter. "
+            "With --confirm it says that you want a release that was started from this UI."
+        ),
+        examples=["stm1.eyJwYXlsb2FkIjoi….1f2e3d4c"],
+    )  # fmt: skip
+
+
+class ContractRequest(BaseModel):
+    """The contract of one release: what code before it needs is taken away from the databases."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    of: Id = Field(
+        title="Release", description="Which release brings the contract; it must be over.", examples=["orderdesk-1-4-0"]
+    )
+    product: Id = Field(title="Product", description="The product's blocks carry this name.", examples=["orderdesk"])
+    starter: str = Field(
+        title="Asked for by", min_length=1,
+        description="Your id, e-mail address or handle. Who asks for it cannot approve it.", examples=["ana"],
+    )  # fmt: skip
 
 
 class RollbackRequest(BaseModel):

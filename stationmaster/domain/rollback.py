@@ -1,6 +1,6 @@
 """Who goes back when a release is rolled back, and to what a tenant may go back. It moves nobody."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import RUNS, Entry
 from stationmaster.domain.errors import InputError, RefusedError, nearest
 from stationmaster.domain.request import RollbackRequest, Scope
+from stationmaster.domain.ways_out import Way
 
 
 class NothingToRollBackError(RefusedError):
@@ -42,12 +43,16 @@ class NotProvedError(RefusedError):
 
     code = "not_proved"
 
-    def __init__(self, tenants: Collection[str], version: str, schema: str) -> None:
+    def __init__(
+        self, tenants: Collection[str], version: str, schemas: Sequence[str], database: str, ways: Sequence[Way]
+    ) -> None:
+        on = " or ".join(schema or "(none)" for schema in schemas) or "that nobody can tell now"
         super().__init__(
             f"{', '.join(sorted(tenants))} stay where they are: stage never proved that {version} works on schema "
-            f"{schema or '(none)'}",
-            hint="the shortest way out is forward: release a fix that stage passes on this schema",
+            f"{on}, which database {database} has",
+            hint="; ".join(way.said for way in ways) + "; `stationmaster migrations matrix` shows what is proved",
         )
+        self.ways = tuple(ways)
 
 
 def in_scope(release: str, scope: Scope, tenants: Collection[str], running: Mapping[str, Entry]) -> tuple[str, ...]:
@@ -91,11 +96,6 @@ def must_be_deployed(release: str, digest: str | None, running: Mapping[str, Ent
     raise NothingToRollBackError(
         f"no tenant runs {release}", hint=f"`stationmaster release abort {release} --reason WHY` gives it up"
     )
-
-
-def proved(staged: Collection[Entry], digest: str, schema: str) -> bool:
-    """Whether stage ran the artifact on that schema. `staged` are the entries of that step, of whatever release."""
-    return any([digest, schema] in entry.fact["pairs"] for entry in staged)
 
 
 class Order(BaseModel):

@@ -2,6 +2,7 @@
 
 GitHub: X-Hub-Signature-256, HMAC-SHA256 over the raw body. GitLab: the token itself in X-Gitlab-Token, or, for a secret
 that starts with `whsec_`, Standard Webhooks (https://www.standardwebhooks.com): HMAC-SHA256 over `id.timestamp.body`.
+Slack: X-Slack-Signature, HMAC-SHA256 over `v0:timestamp:body`.
 """
 
 import base64
@@ -14,7 +15,7 @@ from datetime import datetime
 from typing import Literal
 
 STANDARD = "whsec_"
-TOLERANCE = 300  # seconds that a Standard Webhooks timestamp may be away, either way
+TOLERANCE = 300  # seconds that a timestamp may be away, either way, where one is signed
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 Headers = Mapping[str, str]  # names in lower case, or looked up without regard to case
@@ -27,6 +28,21 @@ def refusal(host: Literal["github", "gitlab"], secret: str, headers: Headers, bo
     if secret.startswith(STANDARD):
         return _standard(standard_key(secret), headers, body, now)
     return _token(secret, headers)
+
+
+def slack_refusal(secret: str, headers: Headers, body: bytes, now: datetime) -> str | None:
+    """As `refusal`, of what Slack posts when somebody presses a button; `secret` is the app's signing secret."""
+    given, at = headers.get("x-slack-signature"), headers.get("x-slack-request-timestamp")
+    if given is None or at is None:
+        return "there is no X-Slack-Signature or no X-Slack-Request-Timestamp header"
+    if not _is_recent(at, now):
+        return f"X-Slack-Request-Timestamp is not within {TOLERANCE // 60} minutes of now"
+    expected = "v0=" + hmac.new(secret.encode(), f"v0:{at}:".encode() + body, hashlib.sha256).hexdigest()
+    return None if _same(given, expected) else "X-Slack-Signature does not fit the body and this app's signing secret"
+
+
+def _is_recent(timestamp: str, now: datetime) -> bool:
+    return bool(_TIMESTAMP.fullmatch(timestamp)) and abs(now.timestamp() - int(timestamp)) <= TOLERANCE
 
 
 def standard_key(secret: str) -> bytes | None:
@@ -67,7 +83,7 @@ def _standard(key: bytes | None, headers: Headers, body: bytes, now: datetime) -
     if missing or key is None:
         return f"there is no {' and no '.join(missing)} header"
     sent, at, signatures = (headers[name] for name in names)
-    if not _TIMESTAMP.fullmatch(at) or abs(now.timestamp() - int(at)) > TOLERANCE:
+    if not _is_recent(at, now):
         return f"webhook-timestamp is not within {TOLERANCE // 60} minutes of now"
     signed = hmac.new(key, f"{sent}.{at}.".encode("latin-1", "backslashreplace") + body, hashlib.sha256).digest()
     expected = f"v1,{base64.b64encode(signed).decode()}"

@@ -9,7 +9,7 @@ from stationmaster.domain.entries import OF_NO_RELEASE, STEPS, UNDOES
 from stationmaster.domain.errors import StationmasterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from stationmaster.domain.entries import Entry
 
@@ -46,6 +46,7 @@ WAY: tuple[tuple[Stage, str], ...] = (
 )
 WAY_STAGES: tuple[Stage, ...] = ("requested", *(stage for stage, _ in WAY))
 _LEGS = WAY_STAGES  # a leg works in these
+_BEGUN: tuple[Stage, ...] = ("planned", "approved", "briefed", "deploying")  # a wave may have begun under an older plan
 _EVENTS = frozenset(STEPS) - OF_NO_RELEASE
 _ANY_TIME = frozenset(
     {
@@ -62,8 +63,25 @@ _ANY_TIME = frozenset(
         "merged_back",
         "waived",
         "unwaived",
+        "flagged",
+        "refused",
+        "reviewed",
+        "consented",
+        "declined",
+        "attested",
+        "closed",
+        "contract",
     }
 )
+_CONTRACT = {
+    "waiting": "the leg, before it ends to wait for a database or an approval",
+    "contract_mandated": "it is laid down what would be taken away",
+    "contract_approved": "the quorum of the contract is met",
+    "contracting": "before it touches a database",
+    "contracted": "the database has the contracted schema",
+    "proved": "the versions that run passed in stage on that schema",
+    "contract_over": "no database is left",
+}
 _BACK = frozenset({"rollback", "rolled_back", "restored", "contained"})
 _OF_A_LEG = frozenset({"started", "waiting", "failed"})
 
@@ -89,6 +107,9 @@ EDGES: tuple[Edge, ...] = (
     Edge(("tested",), "expanding", "same", "task expand, before it touches stage's database"),
     Edge(("tested",), "expanded", "same", "task expand, on stage's database"),
     Edge(("tested",), "verdict", "same", "task verify, on stage"),
+    Edge(_LEGS, "linked", "same", "task link_tickets: somebody asked for what the release brings"),
+    Edge(_LEGS, "scanned", "same", "task scan: the artifact's parts are known, and nothing in them forbids it"),
+    Edge(("tested",), "rehearsed", "same", "task rehearse: the schema change ran on a copy, and back"),
     Edge(("tested",), "staged", "staged", "task stage: the artifact runs there and the pair is proved"),
     Edge(
         ("planned", "approved", "briefed", "deploying"),
@@ -103,13 +124,27 @@ EDGES: tuple[Edge, ...] = (
         "reached",
         "task plan: tenants or rings changed since, and a new plan undoes the approval",
     ),
+    Edge(
+        ("planned", "approved", "briefed", "deploying"),
+        "mandated",
+        "reached",
+        "task lay_down_mandate: the plan left what was signed for, or nobody signed yet; it undoes the approval",
+    ),
     Edge(("planned",), "approved", "reached", "task approve: the quorum is met; of a second plan, the rest may stand"),
     Edge(("approved",), "briefed", "briefed", "task brief: before production is touched"),
     Edge(("briefed", "deploying"), "expanding", "same", "task expand, before it touches a production database"),
     Edge(("briefed", "deploying"), "expanded", "same", "task expand, on a production database"),
     Edge(("briefed", "deploying"), "deployed", "deploying", "task deploy, tenant by tenant"),
-    Edge(("deploying",), "verdict", "same", "task watch, at each look worth recording"),
-    Edge(("deploying",), "promoted", "same", "task promote: the ring is good, the next may follow"),
+    Edge(
+        ("planned", "approved"),
+        "deployed",
+        "same",
+        "a look at the routes: whoever moved the tenant died before it said so, and there is a new plan since",
+    ),
+    Edge(
+        _BEGUN, "verdict", "same", "task watch, at each look worth recording; also while a new plan is to be approved"
+    ),
+    Edge(_BEGUN, "promoted", "same", "task promote: the ring is good, the next may follow"),
     Edge(
         ("planned", "approved", "briefed", "deploying"),
         "released",
@@ -118,9 +153,9 @@ EDGES: tuple[Edge, ...] = (
     ),
     # -- off the way
     Edge(_LEGS, "waiting", "same", "the leg, before it ends to wait for a window, an approval, a soak, a person"),
-    Edge(_LEGS, "passed", "same", "the leg, before it touches what is closed and two approvers let it pass"),
+    Edge(_LEGS, "passed", "same", "the leg, before it touches what is closed and its approvers let it pass"),
     Edge(("failed", "held"), "passed", "same", "the same leg's next touch, before it sees that another act ended it"),
-    Edge(("deploying",), "held", "held", "task promote, on a verdict that forbids widening; the watchdog, unwatched"),
+    Edge(_BEGUN, "held", "held", "task promote, on a verdict that forbids widening; the watchdog, unwatched"),
     Edge(_LEGS, "failed", "failed", "the leg, as it ends with an error"),
     Edge(("failed",), "failed", "same", "the same leg: clearing up after the error failed too"),
     Edge(("held",), "failed", "same", "the leg that held: telling people about it failed; the hold counts"),
@@ -161,9 +196,19 @@ EDGES: tuple[Edge, ...] = (
     Edge(("held",), "contained", "same", "task end_rollback, of the same"),
     Edge(("held",), "restored", "rolled_back", "task end_rollback, of the same: nobody is on it any more"),
     Edge(("rolling_back",), "lifted", "held", "a person, `release resume`: the way back is blocked, and given up"),
+    # -- after the end: its contract, under the same lease as a way back, so that neither meets the other
+    *(Edge(("released",), event, "same", f"flow contract: {by}") for event, by in _CONTRACT.items()),
     # -- what may come at any time
+    Edge(STAGES, "contract", "same", "a person, `release contract`; it begins when the release is over"),
     Edge(STAGES, "confirmed", "same", "a person, `release start`; the flow of a train"),
     Edge(STAGES, "approval", "same", "a person, `approve`; whether it counts is decided by task approve"),
+    Edge(STAGES, "flagged", "same", "task publish_flags, and of a rollback send_flags_back"),
+    Edge(STAGES, "refused", "same", "task approve, or the command: an approval that does not count, and by which rule"),
+    Edge(STAGES, "reviewed", "same", "a person, `approvals review`: the emergency was looked at"),
+    Edge(STAGES, "consented", "same", "a tenant's contact by link, or customer success with proof"),
+    Edge(STAGES, "declined", "same", "a tenant's contact by link, or customer success with proof"),
+    Edge(STAGES, "attested", "same", "task attest: what was found is signed by our own key"),
+    Edge(STAGES, "closed", "same", "task seal, after the end"),
     Edge(STAGES, "adopted", "same", "a look at what a tenant runs; says nothing about the release"),
     Edge(STAGES, "paused", "same", "a person, `release pause`; no act begins until resumed"),
     Edge(STAGES, "resumed", "same", "a person, `release resume`"),
@@ -259,6 +304,14 @@ def _learn(facts: dict[str, set[str]], entry: "Entry") -> None:
 def fold(entries: "Iterable[Entry]") -> Stage:
     """The stage after all entries of one release, in order. One pass."""
     stage: Stage = "requested"
+    for stage in stages_after(entries):  # noqa: B007 - the last is what is wanted
+        pass
+    return stage
+
+
+def stages_after(entries: "Iterable[Entry]") -> "Iterator[Stage]":
+    """The stage after each entry of one release, in order."""
+    stage: Stage = "requested"
     facts: dict[str, set[str]] = {}
     for entry in entries:
         _learn(facts, entry)
@@ -266,4 +319,4 @@ def fold(entries: "Iterable[Entry]") -> Stage:
             stage = transition(stage, entry.step, furthest(facts))
         except UnfitEntryError as error:
             raise UnfitEntryError(stage, entry.step, entry.index) from error
-    return stage
+        yield stage

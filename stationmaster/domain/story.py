@@ -1,10 +1,11 @@
 """An entry of the ledger as one sentence, as it is shown to whoever follows a release."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.freeze import closing_in_words, in_words
+from stationmaster.domain.migration_forecast import beside, outline
 from stationmaster.domain.plan import name_of
 
 _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
@@ -13,16 +14,38 @@ _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
     "cut": lambda _e, f: f"cut {f['version']} at {f['commit'][:12]}, {_count(f['changes'], 'change')} aboard",
     "built": lambda _e, f: f"built once in {f['seconds']:.1f} s: {f['digest'][:19]}…, {f['size']:,} bytes",
     "tested": lambda _e, f: f"{_count(f['checks'], 'check')} passed against the artifact",
+    "rehearsed": lambda _e, f: f"schema change rehearsed: {'; '.join(outline(one) for one in f['estimates'])}",
     "staged": lambda _e, f: f"stage passed on schema {f['revision'] or '(none)'} with {_count(f['pairs'], 'version')}",
     "planned": lambda _e, f: (
         f"planned{_anew(f)}: " + " → ".join(f"{name_of(w)} ({len(w['tenants'])})" for w in f["waves"])
     ),
-    "approval": lambda e, _f: f"a signature by key {e.subject[:16]}…",
+    "linked": lambda _e, f: f"asked for in {', '.join(f['tickets'])}",
+    "scanned": lambda _e, f: f"scanned: {_scans(f)}",
+    "mandated": lambda _e, f: f"to be signed: mandate {f['digest'][:19]}…, until {f['ends']}",
+    "approval": lambda e, f: f"{_approval(f)} by {e.subject[:16]}…",
+    "refused": lambda e, f: f"the approval by {e.subject[:16]}… does not count: {f['rule']}",
     "approved": lambda _e, f: f"approved by {' and '.join(f['roles'])}",
+    "ratified": lambda e, f: f"{e.subject} is in force: {f['digest'][:19]}…",
+    "signed": lambda e, _f: f"a signature for {e.subject}",
+    "reviewed": lambda _e, f: f"the emergency was looked at: {f['verdict']}, {f['reason']}",
+    "consented": lambda e, f: f"{e.subject} agrees, {f['by']}",
+    "declined": lambda e, f: f"{e.subject} does not agree, {f['by']}: {f['reason']}",
+    "attested": lambda e, f: f"signed what was found of {e.subject}: {f['predicate'].rpartition('/v')[0]}",
+    "checkpointed": lambda _e, f: f"checkpoint of {f['size']:,} entries published: {', '.join(f['places'])}",
+    "closed": lambda _e, f: f"evidence laid together: {f['state']}, {_count(f['leaves'], 'entry', 'entries')}",
+    "drifted": lambda e, f: f"{e.subject}: {_count(f['found'], 'deviation')} among {_count(f['tenants'], 'tenant')}",
     "briefed": lambda _e, f: f"support brief posted in #{f['channel'].lstrip('#')}",
     "expanding": lambda e, f: f"database {e.subject} is being expanded from {_heads(f['before'])}",
     "expanded": lambda e, f: f"database {e.subject} {_revisions(f)}",
+    "contract": lambda _e, _f: "its contract is wanted",
+    "contract_mandated": lambda _e, f: f"to be signed: the contract of {_and(f['databases'])}, until {f['ends']}",
+    "contract_approved": lambda _e, f: f"the contract is approved by {' and '.join(f['roles'])}",
+    "contracting": lambda e, f: f"database {e.subject} is being contracted from {_heads(f['before'])}",
+    "contracted": lambda e, f: f"database {e.subject} {_contracted(f)}",
+    "proved": lambda _e, f: f"{_count(f['pairs'], 'version')} proved in stage on the contracted schema {f['revision']}",
+    "contract_over": lambda _e, f: f"the contract is over: {_and(f['databases'])}",
     "deployed": lambda e, f: f"{e.subject} → {f['version']} ({f['instance']} {f['colour']})",
+    "flagged": lambda e, f: f"flags of {e.subject} published: {f['file']} of {f['commit'][:12]}",
     "verdict": lambda e, f: f"wave {e.subject}: {f['verdict']}, {f['reason']}",
     "promoted": lambda e, f: f"wave {e.subject} is good: {_count(f['tenants'], 'tenant')}",
     "held": lambda e, f: f"held at {e.subject}: {f['message']}",
@@ -93,15 +116,40 @@ def _anew(fact: dict[str, Any]) -> str:
     return f" anew, {fact['why']}" if fact.get("why") else ""
 
 
-def _count(things: list[Any] | int, noun: str) -> str:
+def _approval(fact: dict[str, Any]) -> str:
+    """What sort of approval; those of older ledgers are all signatures for a deploy."""
+    if fact.get("action") == "emergency":
+        return f"an emergency approval ({fact['ticket']}: {fact['reason']})"
+    return "an approval" if fact.get("assurance") == "attested_by_channel" else "a signature"
+
+
+def _scans(fact: dict[str, Any]) -> str:
+    """What each scan says of itself, in a word."""
+    return ", ".join(f"{name} {fact[name]['result']}" for name in ("sbom", "vulnerabilities", "secrets") if fact[name])
+
+
+def _count(things: list[Any] | int, noun: str, nouns: str = "") -> str:
     number = things if isinstance(things, int) else len(things)
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{number} {noun if number == 1 else nouns or f'{noun}s'}"
 
 
 def _heads(revisions: list[str]) -> str:
     return ", ".join(revisions) or "empty"
 
 
+def _and(names: Iterable[str]) -> str:
+    return " and ".join(sorted(names))
+
+
+def _contracted(fact: dict[str, Any]) -> str:
+    before, after = _heads(fact["before"]), _heads(fact["after"])
+    if fact.get("given_back"):
+        return f"has back what the contract took: {after}"
+    return f"is at {after} already" if fact["before"] == fact["after"] else f"contracted from {before} to {after}"
+
+
 def _revisions(fact: dict[str, Any]) -> str:
     before, after = _heads(fact["before"]), _heads(fact["after"])
-    return f"is at {after} already" if fact["before"] == fact["after"] else f"expanded from {before} to {after}"
+    if fact["before"] == fact["after"]:
+        return f"is at {after} already"
+    return f"expanded from {before} to {after}{beside(fact.get('rehearsed'))}"

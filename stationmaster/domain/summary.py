@@ -16,6 +16,7 @@ _PLACES = {
     "pinned": "pinned",
     "skipped": "left out",
     "newer": "runs newer",
+    "unapproved": "not approved by itself",
 }
 
 
@@ -54,12 +55,19 @@ def percent(plan: Plan, entries: Iterable[Entry]) -> float:
     return round(100.0 * sum(last.get(tenant) == "deployed" for tenant in tenants) / len(tenants), 1)
 
 
-def summary(release: str, entries: Sequence[Entry], running: Mapping[str, Entry], *, begins: str | None = None) -> str:
+def summary(
+    release: str,
+    entries: Sequence[Entry],
+    running: Mapping[str, Entry],
+    *,
+    begins: str | None = None,
+    owed: Sequence[str] = (),
+) -> str:
     """Where the release is, what it waits for and until when, its waves, and what happened, newest first. `begins` is
-    a ring whose wave begins now.
+    a ring whose wave begins now; `owed` is what the product owes from before.
     """
     found, plan = status(release, list(entries), dict(running)), plan_of(entries)
-    parts = [_head(found), _blocked(found)]
+    parts = [_head(found), _blocked(found), _owed(owed)]
     if plan:
         parts += ["## Waves", _waves(plan, standing(plan, entries, begins=begins))]
     parts += ["## What happened", _told(entries)]
@@ -79,7 +87,12 @@ def _blocked(found: Status) -> str:
     reason = why(found)
     until = f"\n\nUntil **{found.until}**." if found.until else ""
     command = f"\n\n```\n{reason.command}\n```" if reason.command else ""
-    return f"{_escaped(reason.message)}{until}{command}"
+    return f"{escaped(reason.message)}{until}{command}"
+
+
+def _owed(owed: Sequence[str]) -> str:
+    """What the product owes from before, whoever's release this is."""
+    return "\n".join(["## Owed from before", "", *(f"- {escaped(one)}" for one in owed)]) if owed else ""
 
 
 def _waves(plan: Plan, now: Standing) -> str:
@@ -88,7 +101,7 @@ def _waves(plan: Plan, now: Standing) -> str:
         for number, wave in enumerate(plan.waves, 1)
     ]
     head = ["| wave | ring | slot | state | tenants |", "|---|---|---|---|---|"]
-    return "\n".join([_escaped(now.said), "", *head, *rows])
+    return "\n".join([escaped(now.said), "", *head, *rows])
 
 
 def _slot(wave: Wave) -> str:
@@ -97,7 +110,7 @@ def _slot(wave: Wave) -> str:
 
 
 def _told(entries: Sequence[Entry]) -> str:
-    lines = [f"- {entry.at} {_escaped(sentence(entry))}" for entry in reversed(entries[-_LAST:])]
+    lines = [f"- {entry.at} {escaped(sentence(entry))}" for entry in reversed(entries[-_LAST:])]
     more = [f"- and {len(entries) - _LAST} entries before"] if len(entries) > _LAST else []
     return "\n".join([*lines, *more])
 
@@ -107,6 +120,6 @@ def _named(tenants: Sequence[str]) -> str:
     return f"{named} and {len(tenants) - _NAMED} more" if len(tenants) > _NAMED else named
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text as text: nothing in it becomes markup, a link or a row."""
     return "".join(f"\\{letter}" if letter in "\\`*_[]<>|#" else letter for letter in text).replace("\n", " ")

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from stationmaster.domain.calendar import Calendar
 from stationmaster.domain.calendar_fields import Days
+from stationmaster.domain.duration import Seconds
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Lower case, digits and hyphens.")]
 
@@ -24,6 +25,23 @@ def _calendar(given: object) -> object:
     if given is not None and not isinstance(given, str | Calendar):
         raise ValueError("must be the name of a calendar file, or a calendar: a mapping of keys to values")
     return given
+
+
+class Consent(BaseModel):
+    """That a tenant's own people agree to each release before it comes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    required: Literal[True] = True
+    contacts: tuple[str, ...] = Field(
+        min_length=1, description="Who may agree for the tenant, by e-mail address.", examples=[["it@acme.example"]]
+    )
+    within: Annotated[Seconds, Field(gt=0)] = Field(
+        default=604_800, description="How long they have from the moment they were asked."
+    )
+    default: Literal["skip", "go"] = Field(
+        default="skip", description="What counts when they said nothing in that time: skip leaves the tenant out."
+    )
 
 
 class Tenant(BaseModel):
@@ -55,6 +73,7 @@ class Tenant(BaseModel):
         default=None, ge=0, description="How many versions it may be behind others while it is pinned; said when it is."
     )
     tags: tuple[str, ...] = ()
+    approval: Consent | None = Field(default=None, description="What the tenant's contract asks for before a release.")
 
     @property
     def instance(self) -> str:

@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import dropwhile, islice
-from typing import Annotated, Literal, Protocol, Self
+from typing import Annotated, ClassVar, Literal, Protocol, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from stationmaster.domain import cadence
 from stationmaster.domain.cadence import Cadence
@@ -29,6 +29,13 @@ Answer = Literal["not_yet", "cut", "depart", "empty", "held", "merged_into_next"
 def _known_cadence(text: str) -> str:
     cadence.parse(text)
     return text
+
+
+def _written(given: object) -> object:
+    """A number is no departure, in quotes neither, though pydantic would count it from 1970."""
+    if isinstance(given, int | float) or (isinstance(given, str) and given.strip().isdecimal()):
+        raise ValueError(f"{given!r} is no departure; write it as 2026-11-24T09:00")
+    return given
 
 
 def _wall(at: datetime) -> datetime:
@@ -52,7 +59,10 @@ class Train(BaseModel):
     )
     zone: Zone = Field(description="IANA zone.", examples=["Europe/Berlin"])
     departs_from: Annotated[
-        datetime | None, AfterValidator(lambda at: at and _wall(at)), WithJsonSchema({"type": "string"})
+        datetime | None,
+        BeforeValidator(_written),
+        AfterValidator(lambda at: at and _wall(at)),
+        WithJsonSchema({"type": "string"}),
     ] = Field(
         default=None,
         description="The first train, in wall-clock time of the zone. Needed when INTERVAL is more than 1.",
@@ -164,7 +174,11 @@ def _distinct(ascending: Iterable[datetime]) -> Iterator[datetime]:
 
 
 class Owed(Protocol):
-    """What stops a train when it is overdue, as the way back of a hotfix (`domain/hotfix.py`) does."""
+    """What stops a train when it is overdue: the way back of a hotfix (`domain/hotfix.py`), the review of an emergency
+    (`domain/emergency.py`). `awaited` is a key of `waiting.OF_TRAINS`.
+    """
+
+    awaited: ClassVar[str]
 
     def overdue(self, now: datetime) -> bool:
         """Whether its time is over at an aware instant."""
@@ -172,16 +186,21 @@ class Owed(Protocol):
     def said(self, now: datetime) -> str:
         """What is owed, by whom, since when."""
 
+    def unnamed(self, now: datetime) -> str:
+        """The same where nobody may be named."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What is done with a train now, and why, in words that can be forwarded. `until`: when to ask again at the latest;
-    None when nothing is awaited, or only a person.
+    None when nothing is awaited, or only a person. `unnamed` is the reason as it may stay for ever, where it names
+    people.
     """
 
     answer: Answer
     reason: str
     until: datetime | None = None
+    unnamed: str | None = None
 
 
 def decide(
@@ -227,8 +246,11 @@ def _stopped(
         return Decision("empty", f"nothing was merged for the train of {instant(departure)}: it does not run")
     if now >= following:
         return Decision("merged_into_next", f"it had not left when the next train left, at {instant(following)}")
-    overdue = [one.said(now) for one in owed if one.overdue(now)]
-    return Decision("blocked", "; ".join(overdue), following) if overdue else None
+    overdue = [one for one in owed if one.overdue(now)]
+    if not overdue:
+        return None
+    said, kept = ("; ".join(each) for each in ([o.said(now) for o in overdue], [o.unnamed(now) for o in overdue]))
+    return Decision("blocked", said, following, kept)
 
 
 def _in_freeze(train: Train, departure: datetime, now: datetime, window: Window, following: datetime) -> Decision:

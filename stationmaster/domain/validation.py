@@ -8,12 +8,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from stationmaster.domain.errors import nearest
-from stationmaster.domain.located import Located, Place, Problem
+from stationmaster.domain.located import Located, Place, PlaceError, Problem
 
 
 def problems_of(error: ValidationError, located: Located, schema: dict[str, Any]) -> list[Problem]:
     """One problem for each of the errors, with the line of the part it is about."""
-    details = error.errors()
+    details = [_placed(detail) for detail in error.errors()]
     places = [detail["loc"] for detail in details]
     return [
         Problem(located.line(_bare(detail["loc"])), *_wording(detail, schema))
@@ -21,6 +21,12 @@ def problems_of(error: ValidationError, located: Located, schema: dict[str, Any]
         # a list is also called too short when all its items were wrong
         if not (detail["type"] == "too_short" and any(_inside(place, detail["loc"]) for place in places))
     ]
+
+
+def _placed(detail: Any) -> Any:  # noqa: ANN401 - pydantic's ErrorDetails
+    """The error at the place that it names itself, if it does."""
+    cause = detail.get("ctx", {}).get("error")
+    return {**detail, "loc": (*detail["loc"], *cause.place)} if isinstance(cause, PlaceError) else detail
 
 
 def _inside(place: Place, outer: Place) -> bool:

@@ -12,11 +12,13 @@ NAMES: dict[str, str] = {
     "soak": "WaitingForSoak",
     "notice": "WaitingForNotice",
     "person": "WaitingForPerson",
+    "versions": "WaitingForVersions",  # of a contract: until nobody runs what needs what it takes away
 }
 # The same of a train that is not cut yet, so that there is no release which could wait.
 OF_TRAINS: dict[str, str] = {
     "cut_off": "WaitingForCutOff",
     "merge_back": "WaitingForMergeBack",
+    "review": "WaitingForReview",
     "outside": "WaitingForOutside",
 }
 PAUSED = "Paused"
@@ -24,7 +26,7 @@ SHOWN = frozenset({*NAMES.values(), *OF_TRAINS.values(), PAUSED})
 
 # A calendar changes without telling us; a person's answer is told, so that a look is only for what was missed.
 _CALENDAR, _PERSON = timedelta(hours=1), timedelta(hours=24)
-_BY_CALENDAR = frozenset({"window", "soak", "notice", "merge_back", "outside"})
+_BY_CALENDAR = frozenset({"window", "soak", "notice", "versions", "merge_back", "review", "outside"})
 _SOONEST = timedelta(seconds=30)  # an instant that has passed must not become a run that starts again and again
 
 

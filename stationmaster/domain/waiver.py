@@ -1,40 +1,28 @@
-"""Whether a hotfix may pass what is closed, because two approvers said so over their signatures. It opens nothing.
+"""Whether a hotfix may pass what is closed, because its approvers said so over their signatures. It opens nothing.
 
 A waiver is one person's word: that this artifact, as this release, may pass the gate that this entry or this blackout
 closed, until an instant. What is closed anew is another gate. Signatures are made by `blocks/signer.py`.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-import rfc8785
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from stationmaster.domain import dsse
-from stationmaster.domain.approval import PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE
+from stationmaster.domain.approval_statement import PAYLOAD_TYPE, PREDICATE_TYPE, statement_of
 from stationmaster.domain.approvers import Approvers, Key, Person
 from stationmaster.domain.authors import Authors
-from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
+from stationmaster.domain.passage import Gate, Given, Passage, Unmet, whose
 
-NEEDED = 2  # people
 LONGEST = timedelta(hours=72)  # a weekend; whoever needs longer ends the freeze or waits, where everybody sees it
 KIND = "hotfix"  # the one kind of release that may
 BLACKOUT = "blackout:"  # how the names of gates begin that a calendar closes
 
 _Words = Annotated[str, Field(min_length=1)]
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """What is closed, and by what: `env:production` and the index of the entry that froze it, or
-    `blackout:FILE#name` and when the blackout in force began, in seconds since the epoch, UTC.
-    """
-
-    name: str
-    closed_by: int
 
 
 class Terms(BaseModel):
@@ -60,8 +48,9 @@ class Terms(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The release that every waiver is held against. `roles` are those that may approve its deploy; `starter` is any
-    handle of who started it.
+    """The release that every waiver is held against. `quorum` is what its policy states for waivers, per role; where
+    that is nothing, any two are enough. `roles` are those of the quorum, else those that may approve its deploy: each
+    signer has one. `starter` is any handle of who started it.
     """
 
     release: str
@@ -71,73 +60,13 @@ class Asked:
     starter: str
     authors: Authors
     roles: Collection[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """A waiver that counts: whose it is, which entry, for which ticket, and until when."""
-
-    who: str
-    name: str
-    entry: int
-    ticket: str
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """What the waivers of one gate come to at an instant: those that count, one a person, and why others do not."""
-
-    given: tuple[Given, ...]
-    refused: tuple[str, ...]
-
-    @property
-    def open(self) -> bool:
-        """Whether the gate may be passed."""
-        return len({one.who for one in self.given}) >= NEEDED
-
-    @property
-    def until(self) -> datetime | None:
-        """When too few are left; None when there are too few now."""
-        ends = sorted((one.until for one in self.given), reverse=True)
-        return ends[NEEDED - 1] if self.open else None
-
-    @property
-    def tickets(self) -> tuple[str, ...]:
-        """The tickets they name, each once, sorted."""
-        return tuple(sorted({one.ticket for one in self.given}))
-
-    @property
-    def said(self) -> str:
-        """How it stands, for people; empty when nobody gave one."""
-        names = [one.name for one in self.given]
-        if self.open and self.until:
-            return f"by waiver of {_listed(names)} ({', '.join(self.tickets)}), until {instant(self.until)}"
-        if not (self.given or self.refused):
-            return ""
-        count = f"{len(names)} of {NEEDED} waivers" + (
-            f", {_listed([_whose(name) for name in names])}" if names else ""
-        )
-        return "; ".join((count, *self.refused))
-
-    def fact(self, gate: Gate) -> dict[str, Any]:
-        """As it is recorded of what passes the gate; without names."""
-        return {
-            "gate": gate.name, "closed_by": gate.closed_by, "waivers": sorted(one.entry for one in self.given),
-            "tickets": list(self.tickets), "until": instant(self.until) if self.until else None,
-        }  # fmt: skip
+    quorum: Mapping[str, int] = field(default_factory=dict)
 
 
 def statement(release: str, digest: str, terms: Terms) -> bytes:
     """What is signed: an in-toto Statement v1 about the artifact, as that of an approval, in canonical bytes."""
-    return rfc8785.dumps(
-        {
-            "_type": STATEMENT_TYPE,
-            "subject": [{"name": "artifact", "digest": {"sha256": digest.removeprefix("sha256:")}}],
-            "predicateType": PREDICATE_TYPE,
-            "predicate": {"release": release, "action": "waiver", "mandate": digest, **terms.model_dump()},
-        }
-    )
+    about = {"release": release, "action": "waiver", "mandate": digest, **terms.model_dump()}
+    return statement_of(digest, PREDICATE_TYPE, about)
 
 
 def subject(gate: str, key: str) -> str:
@@ -163,17 +92,17 @@ def weigh(entries: Iterable[Entry], gate: Gate, asked: Asked, at: datetime) -> P
     """
     words = _standing(entries, gate)
     if not words:
-        return Passage((), ())
+        return Passage((), (), quorum=asked.quorum)
     if barred := _barred(asked):
-        return Passage((), (barred,))
+        return Passage((), (barred,), quorum=asked.quorum)
     starter = asked.approvers.starter(asked.starter).id
     verdicts = [_judged(_Word(entry, revoked, starter, at), asked) for entry, revoked in words]
     best: dict[str, Given] = {}
     for one in verdicts:
         if isinstance(one, Given) and (one.who not in best or best[one.who].until < one.until):
             best[one.who] = one
-    refused = dict.fromkeys(one for one in verdicts if isinstance(one, str))
-    return Passage(tuple(best.values()), tuple(refused))
+    refused = dict.fromkeys(one for one in verdicts if isinstance(one, Unmet))
+    return Passage(tuple(best.values()), tuple(refused), quorum=asked.quorum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,53 +136,55 @@ def _identity(entry: Entry) -> tuple[str, str]:
     return entry.subject, str(entry.fact.get("signed"))
 
 
-def _barred(asked: Asked) -> str | None:
+def _barred(asked: Asked) -> Unmet | None:
     """Why no waiver of this release counts, whoever gave it."""
     if asked.kind != KIND:
-        return f"{asked.release} is no hotfix, and only a hotfix may pass"
+        return Unmet.plainly(f"{asked.release} is no hotfix, and only a hotfix may pass")
     if asked.authors.unknown:
-        named = ", ".join(asked.authors.unknown)
-        return f"approvers.yaml does not know {named}, so who wrote the change, and must not waive for it, is not known"
+        said = "approvers.yaml does not know {}, so who wrote the change, and must not waive for it, is not known"
+        return Unmet(said.format(", ".join(asked.authors.unknown)), said.format("each of its authors"))
     return None
 
 
-def _judged(word: _Word, asked: Asked) -> Given | str:
+def _judged(word: _Word, asked: Asked) -> Given | Unmet:
     """The waiver, or why it does not count."""
     try:
         terms = Terms.model_validate(word.entry.fact)
         end = _Until.model_validate({"until": terms.until}).until
         envelope = dsse.parse(word.entry.fact.get("envelope", ""))
     except (ValueError, TypeError):
-        return "one cannot be read"
+        return Unmet.plainly("one cannot be read")
     signer = _signer(envelope, word.entry.subject, terms.gate, asked.approvers)
-    if isinstance(signer, str):
+    if isinstance(signer, Unmet):
         return signer
     person, key = signer
     if (envelope.payload_type, envelope.payload) != (PAYLOAD_TYPE, statement(asked.release, asked.digest, terms)):
-        return f"{_whose(person.name)} is for something else than this artifact in this release"
+        return Unmet.of(person.name, "is for something else than this artifact in this release")
     for broken, message in _RULES:
         if broken(person, key, end, word, asked):
-            return f"{_whose(person.name)} {message}"
-    return Given(person.id, person.name, word.entry.index, terms.ticket, end)
+            return Unmet.of(person.name, message)
+    return Given(person.id, person.name, word.entry.index, terms.ticket, end, person.roles)
 
 
 class _Until(BaseModel):
     until: AwareDatetime
 
 
-def _signer(envelope: dsse.Envelope, about: str, gate: str, approvers: Approvers) -> tuple[Person, Key] | str:
+def _signer(envelope: dsse.Envelope, about: str, gate: str, approvers: Approvers) -> tuple[Person, Key] | Unmet:
     """Who made the one signature, with which key; or why that is nobody who may."""
     held = {raw: (key, owner) for raw, key, owner in approvers.holders()}
     if len(envelope.signatures) != 1:
-        return "one does not carry exactly one signature"
+        return Unmet.plainly("one does not carry exactly one signature")
     (signature,) = envelope.signatures
     raw = dsse.verified(envelope, signature, held)
     if raw is None or (dsse.key_id(raw), subject(gate, dsse.key_id(raw))) != (signature.keyid, about):
-        return f"one names a key that did not make it or is not in approvers.yaml, {signature.keyid[:16]}…"
+        return Unmet.plainly(
+            f"one names a key that did not make it or is not in approvers.yaml, {signature.keyid[:16]}…"
+        )
     key, owner = held[raw]
-    return (
-        (owner, key) if isinstance(owner, Person) else f"{_whose(owner.id)} is a service's, and services cannot waive"
-    )
+    if isinstance(owner, Person):
+        return owner, key
+    return Unmet.plainly(f"{whose(owner.id)} is a service's, and services cannot waive")
 
 
 def _is_revoked(_person: Person, _key: Key, _end: datetime, word: _Word, _asked: Asked) -> bool:
@@ -294,12 +225,3 @@ _RULES: tuple[tuple[Callable[[Person, Key, datetime, _Word, Asked], bool], str],
     (_is_author, "does not count: nobody waives for what they wrote"),
     (_lacks_role, "does not count: none of their roles may approve it"),
 )
-
-
-def _whose(name: str) -> str:
-    return f"{name}'s"
-
-
-def _listed(names: list[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last

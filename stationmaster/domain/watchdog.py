@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Literal
 
+from stationmaster.domain.consent import has_ended
 from stationmaster.domain.deaths import ENOUGH, deaths, is_unwatched
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.flow_runs import Condition, FlowRun, Worker, condition
 from stationmaster.domain.orders import in_force
-from stationmaster.domain.progress import open_wave, untold
+from stationmaster.domain.progress import open_wave, unfinished
 from stationmaster.domain.release import Trouble, status
 from stationmaster.domain.stages import CLOSED, Stage, fold
 from stationmaster.domain.waiting import look_again
@@ -90,7 +91,7 @@ def _nobody_is_needed(seen: Seen) -> Decision | None:
         return Decision("leave", "somebody works on it")
     if seen.stage not in CLOSED or in_force(seen.entries) == "rollback":
         return None
-    if untold(seen.entries) and seen.at - seen.heard > _UNWATCHED:
+    if unfinished(seen.entries) and seen.at - seen.heard > _UNWATCHED:
         return _tired(seen) or Decision("tell", f"it is {seen.stage}, and nobody was told")
     return Decision("leave", f"it is {seen.stage}")
 
@@ -174,6 +175,8 @@ def _news(seen: Seen, wait: Trouble) -> str | None:
     waiting = next(entry for entry in reversed(seen.entries) if entry.step == "waiting")
     if wait.answered:
         return "somebody answered"
+    if wait.about in {"approval", "window", "soak"} and has_ended(seen.entries, _read(waiting.at), seen.at - _LATE):
+        return "the time of a tenant that was asked is over"
     if wait.about == "window" and seen.thawed > waiting.index:
         return "a freeze is over"
     if wait.about != "confirm_start" and seen.released > waiting.index:

@@ -7,11 +7,19 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The answer, with its reason. `until` is when it changes; None when that is not known."""
+    """The answer, with its reason. `until` is when it changes; None when that is not known. `unnamed` is the reason as
+    it may stay for ever, where it names people.
+    """
 
     open: bool
     reason: str
     until: datetime | None = None
+    unnamed: str | None = None
+
+    @property
+    def kept(self) -> str:
+        """The reason, naming nobody."""
+        return self.reason if self.unnamed is None else self.unnamed
 
 
 def all_of(answers: Iterable[Window]) -> Window:
@@ -24,4 +32,5 @@ def all_of(answers: Iterable[Window]) -> Window:
         return asked[0]
     ends = [answer.until for answer in closed if answer.until is not None]
     until = max(ends) if len(ends) == len(closed) else None
-    return Window(open=False, reason=", and ".join(answer.reason for answer in closed), until=until)
+    reason, kept = (", and ".join(said) for said in ([one.reason for one in closed], [one.kept for one in closed]))
+    return Window(open=False, reason=reason, until=until, unnamed=None if kept == reason else kept)

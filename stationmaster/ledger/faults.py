@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from stationmaster.domain.errors import InputError, OutsideError, StationmasterError
+from stationmaster.domain.errors import InputError, OutsideError, RefusedError, StationmasterError
 
 
 class LedgerAddressError(InputError):
@@ -39,6 +39,18 @@ class LedgerFaultError(OutsideError):
     code = "ledger_fault"
 
 
+class LedgerForbiddenError(OutsideError):
+    """The role in the address may not do this; nothing was written."""
+
+    code = "ledger_forbidden"
+
+
+class LedgerAppendOnlyError(RefusedError):
+    """Somebody tried to change what is in the ledger, and its triggers refused; nothing was written."""
+
+    code = "ledger_append_only"
+
+
 class LedgerSchemaError(StationmasterError):
     """The database has tables that this version of Stationmaster does not know."""
 
@@ -66,9 +78,25 @@ class LedgerTamperedError(StationmasterError):
         self.what = what
 
 
+class LedgerShortError(StationmasterError):
+    """The ledger has fewer entries than were asked for."""
+
+    code = "ledger_short"
+
+    def __init__(self, size: int, wanted: int) -> None:
+        super().__init__(
+            f"the ledger has {size} entries, not {wanted}",
+            hint="if it had more once, entries were taken away: compare it with a backup and the published checkpoints",
+        )
+        self.size = size
+        self.wanted = wanted
+
+
 # PostgreSQL by SQLSTATE, SQLite by the words of its message. First match wins.
 _FULL = ("53100", "database or disk is full")
 _BUSY = ("57014", "55P03", "40P01", "25P03", "database is locked", "database table is locked")
+_FORBIDDEN = ("42501",)
+_APPEND_ONLY = ("the ledger is append-only",)
 _UNREACHABLE = ("57P01", "57P02", "57P03", "53300", "08", "unable to open database file", "disk I/O error")
 
 
@@ -83,6 +111,13 @@ def named(error: DBAPIError, where: str) -> StationmasterError:
     if _is(_BUSY, state, words):
         return LedgerBusyError(
             f"the ledger {where} was held by somebody else for too long", hint="try again; nothing was written"
+        )
+    if _is(_APPEND_ONLY, state, words):
+        return LedgerAppendOnlyError(f"{words}, {where}", hint="nothing was changed; entries are only ever added")
+    if _is(_FORBIDDEN, state, words):
+        return LedgerForbiddenError(
+            f"the ledger {where} does not let this role: {words}",
+            hint="a new schema is brought in by the owner of its tables: docs/explanation/log.md says how",
         )
     if error.connection_invalidated or not _is_server_verdict(error, state) or _is(_UNREACHABLE, state, words):
         return LedgerUnreachableError(

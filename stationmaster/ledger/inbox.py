@@ -113,6 +113,13 @@ class Inbox:
             rows = connection.execute(wanted).all()
         return [_arrival(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
 
+    def change(self, product: str, merge_commit: str) -> Arrival | None:
+        """What came of a product by that commit, if it was told."""
+        wanted = select(inbox).where(inbox.c.product == product, inbox.c.merge_commit == merge_commit)
+        with reading(self.engine) as connection:
+            row = connection.execute(wanted).first()
+        return _arrival(row._mapping) if row else None  # noqa: SLF001 - SQLAlchemy's public name for it
+
     def board(self, change: int, at: datetime) -> None:
         """The change, by its id in the inbox, is aboard a train or started a hotfix. Safe to repeat."""
         mine = (inbox.c.id == change, inbox.c.boarded_at.is_(None))

@@ -38,6 +38,12 @@ def history(connection: Connection, step: str, subject: str | None = None) -> li
     return _read(connection, query if subject is None else query.where(_e.subject == subject))
 
 
+def newest(connection: Connection, step: str, subject: str, before: int | None, count: int) -> list[Entry]:
+    """The last so many entries of a step about a subject, the newest first; before an index, if one is given."""
+    query = select(entries).where(_e.step == step, _e.subject == subject).order_by(_e.index.desc()).limit(count)
+    return _read(connection, query if before is None else query.where(_e.index < before))
+
+
 def latest(connection: Connection, steps: Iterable[str], without: str | None = None) -> dict[str, Entry]:
     """The last entry of any of the steps, per subject; entries of the release `without` left out."""
     found: dict[str, Entry] = {}

@@ -4,7 +4,7 @@ It knows what undoes what (`domain/entries.py`) and nothing of stages. Retries n
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -12,15 +12,17 @@ from typing import Any, Self
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from stationmaster.domain.entries import OBSERVED, RUNS, Draft, Entry, attempt, compose, digest, inputs_digest, standing
-from stationmaster.ledger import leases, queries
+from stationmaster.domain.merkle import Tree, split
+from stationmaster.ledger import leases, log, queries, scan
 from stationmaster.ledger.connection import engine_for, reading, writing
-from stationmaster.ledger.faults import LedgerUnreachableError
+from stationmaster.ledger.faults import LedgerTamperedError, LedgerUnreachableError
 from stationmaster.ledger.leases import Lease
 from stationmaster.ledger.rows import seal, to_row, unseal
 from stationmaster.ledger.schema import migrate
 from stationmaster.ledger.tables import entries, head, payloads
 
 _TRIED = 1 << 14  # bytes of an entry that is tried and taken back; the longest are some 10 KiB
+_BACK = 16  # entries that are read at once when one goes back
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,46 @@ class Ledger:
 
     def personal(self, entry: Entry) -> dict[str, Any] | None:
         """The personal data of an entry; None when there was none or it was erased."""
-        with reading(self.engine) as connection:
-            content = connection.execute(select(payloads.c.content).where(payloads.c.index == entry.index)).scalar()
+        content = self.sealed(entry)
         return None if content is None else unseal(entry, content)
+
+    def sealed(self, entry: Entry) -> bytes | None:
+        """The same as it is stored, with the salt: the bytes whose digest the entry has as its payload."""
+        with reading(self.engine) as connection:
+            query = select(payloads.c.content).where(payloads.c.index == entry.index)
+            content: bytes | None = connection.execute(query).scalar()
+        return content
+
+    def size(self) -> int:
+        """How many entries there are."""
+        with reading(self.engine) as connection:
+            return log.size(connection)
+
+    def leaves(self, size: int | None = None, start: int = 0) -> bytes:
+        """The leaf hashes from index `start` up to a size, 32 bytes each, as they are stored.
+
+        Raises LedgerTamperedError, LedgerShortError.
+        """
+        with reading(self.engine) as connection:
+            return log.leaves(connection, size, start)
+
+    def tree(self, size: int | None = None) -> Tree:
+        """The Merkle tree over the first `size` entries, or all. Errors as `leaves`."""
+        return Tree(split(self.leaves(size)))
+
+    def audit(self) -> Iterator[LedgerTamperedError]:
+        """Reads everything, and tells each entry that is not what was appended."""
+        return log.audit(self.engine)
+
+    def scan(self) -> Iterator[tuple[Entry, bytes]]:
+        """Every entry with its leaf hash, in order, in a pass faster than `entries`. Raises LedgerTamperedError."""
+        return scan.scan(self.engine)
+
+    def personals(self, found: Sequence[Entry]) -> dict[int, dict[str, Any] | None]:
+        """The personal data of entries by their index, as far as they had any that was not erased; None where it is not
+        what was recorded.
+        """
+        return scan.personals(self.engine, found)
 
     def about(self, release: str, steps: Iterable[str]) -> list[Entry]:
         """The last entry of each of the steps about the release itself, in order."""
@@ -116,6 +155,16 @@ class Ledger:
         """Every entry of a step about a subject, in order, whatever release wrote it."""
         with reading(self.engine) as connection:
             return queries.history(connection, step, subject)
+
+    def backwards(self, step: str, subject: str, before: int | None = None) -> Iterator[Entry]:
+        """The same with the newest first, those before an index if one is given; read as far as they are asked for."""
+        while True:
+            with reading(self.engine) as connection:
+                part = queries.newest(connection, step, subject, before, _BACK)
+            yield from part
+            if len(part) < _BACK:
+                return
+            before = part[-1].index
 
     def must_have_room(self) -> None:
         """Return if an entry of some size could be appended now; none is. Raises what `append` would."""

@@ -13,7 +13,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0003"  # the revision these tables have; a test compares it with the newest of history/
+REVISION = "0004"  # the revision these tables have; a test compares it with the newest of history/
 VERSION_TABLE = "ledger_version"  # not alembic_version: the database may hold other people's tables too
 
 metadata = MetaData()

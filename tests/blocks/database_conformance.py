@@ -7,19 +7,22 @@ from typing import Any
 
 import pytest
 
-from stationmaster.blocks.database import DatabaseRestartedError, Migrated, MigrationFailedError, Revisions
+from stationmaster.blocks.database import DatabaseRestartedError, Migrated, Revisions
+from stationmaster.blocks.migration_running import MigrationFailedError
 from stationmaster.domain.errors import RefusedError
+from tests.rehearsals import AT
 
 
 @dataclass(frozen=True)
 class World:
     """Empty databases `cloud` and `stage`; revisions whose expand leads to `e1`, and the same with one more that
-    raises.
+    raises, or that adds a column and is rehearsed on ten orders.
     """
 
     database: Any
     good: Revisions
     raising: Revisions
+    rehearsed: Revisions
     restart: Callable[[], object]  # the server
 
 
@@ -33,6 +36,9 @@ class DatabaseConformance:
         assert world.database.expand("cloud", world.good) == Migrated((), ("e1",))
         assert world.database.revision("cloud") == ("e1",)
         assert world.database.revision("stage") == ()
+
+    def test_what_the_revisions_printed_lies_in_a_log(self, world: World) -> None:
+        assert b"running revision e1" in Path(world.database.expand("cloud", world.good).log).read_bytes()
 
     def test_expanding_again_changes_nothing(self, world: World) -> None:
         world.database.expand("cloud", world.good)
@@ -48,6 +54,14 @@ class DatabaseConformance:
         with pytest.raises(MigrationFailedError, match="'cloud'"):
             world.database.expand("cloud", world.raising)
         assert world.database.revision("cloud") == ("e1",)
+
+    def test_what_expand_would_run_is_rehearsed_on_a_copy_and_no_database_is_touched(self, world: World) -> None:
+        found = world.database.rehearse(world.rehearsed, ("e1",), "stm_rehearsal_shop", AT)
+        assert (found.before, found.after, found.findings) == (("e1",), ("e2",), ())
+        assert found.rows == {"orders": 10}
+        assert [one.sql for one in found.statements] == ["ALTER TABLE orders ADD total int"]
+        assert found.undone == ("e2",)
+        assert world.database.revision("cloud") == ()
 
     def test_a_scratch_database_has_an_address_with_its_name(self, world: World) -> None:
         with world.database.scratch_database("scratch_r1_unit") as address:

@@ -60,6 +60,13 @@ class SourceConformance:
         assert world.source.added((), world.second, "changes") == ("changes/one.md", "changes/two.md")
         assert world.source.added((), world.second, "nothing") == ()
 
+    def test_added_lines_are_those_that_are_in_none_of_the_others(self, world: World) -> None:
+        one, two = frozenset({1}), {"app.py": frozenset({1}), "changes/two.md": frozenset({1})}
+        assert world.source.additions((world.first,), world.second) == two
+        assert world.source.additions((), world.second) == {**two, "changes/one.md": one}
+        assert world.source.additions((world.first, world.second), world.second) == {}
+        assert world.source.additions((world.second,), world.first) == {"app.py": one}
+
     def test_a_file_is_read_as_it_was(self, world: World) -> None:
         assert world.source.read(world.first, "app.py") == "1\n"
         assert world.source.read(world.second, "app.py") == "2\n"

@@ -147,3 +147,10 @@ class TargetConformance:
             world.start("3", fence=late)
         assert world.versions() == {first: "1", second: "2"}
         assert world.target.routes() == {"acme": ("cloud", second)}
+
+    def test_what_a_process_printed_is_read_and_nothing_where_none_is(self, world: World) -> None:
+        colour = world.start("1")
+        assert b"serving" in world.target.printed("cloud", colour).head
+        assert world.target.printed("cloud", {"a": "b", "b": "a"}[colour]).head == b""
+        with pytest.raises(UnknownInstanceError):
+            world.target.printed("clould", colour)

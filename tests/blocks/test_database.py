@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,15 +21,17 @@ from stationmaster.blocks.database import (
     DatabaseUnknownError,
     DatabaseUnversionedError,
     Migrated,
-    MigrationBusyError,
-    MigrationFailedError,
     ProductDatabase,
-    RevisionUnknownError,
+    Revisions,
 )
+from stationmaster.blocks.migration_running import MigrationBusyError, MigrationFailedError, RevisionUnknownError
+from stationmaster.blocks.migration_session import ADVISORY
 from stationmaster.blocks.postgres import DatabaseAddressError, DatabaseUnreachableError
+from stationmaster.domain.migration_copy import Rehearsal
 from tests.blocks.database_conformance import DatabaseConformance, World
 from tests.conftest import Postgres
 from tests.fakes import FakeDatabase
+from tests.rehearsals import add as add_revision
 from tests.revisions import Scripts
 from tests.stack import eventually
 
@@ -71,14 +74,29 @@ def put_at_e1(database: ProductDatabase) -> None:
         connection.execute("INSERT INTO alembic_version VALUES ('e1')")
 
 
+def with_total_alone(root: Path) -> Scripts:
+    scripts = Scripts.begin(root)
+    add_revision(scripts, "e2", "e1", "ALTER TABLE orders ADD total int", down="ALTER TABLE orders DROP total")
+    return scripts
+
+
+def on_ten_orders(revisions: Revisions) -> Revisions:
+    asked = revisions.database.model_copy(update={"rehearsal": Rehearsal(rows={"orders": 10})})
+    return replace(revisions, database=asked)
+
+
 class TestPostgreSQL(DatabaseConformance):
     @pytest.fixture
     def world(self, tmp_path: Path, postgres: Postgres) -> World:
         good, raising = Scripts.begin(tmp_path / "good"), Scripts.begin(tmp_path / "raising")
         raising.add("e2", "e1", "ALTER TABLE orders ADD half int", "SELECT 1/0")
-        return World(
-            product_database(postgres, "cloud", "stage"), good.revisions(), raising.revisions(), postgres.restart
-        )
+        databases = product_database(postgres, "cloud", "stage")
+        rehearsed = on_ten_orders(with_total_alone(tmp_path / "rehearsed").revisions())
+        return World(databases, good.revisions(), raising.revisions(), rehearsed, postgres.restart)
+
+    @pytest.mark.slow
+    def test_what_expand_would_run_is_rehearsed_on_a_copy_and_no_database_is_touched(self, world: World) -> None:
+        super().test_what_expand_would_run_is_rehearsed_on_a_copy_and_no_database_is_touched(world)
 
 
 class TestFake(DatabaseConformance):
@@ -86,13 +104,16 @@ class TestFake(DatabaseConformance):
     def world(self, tmp_path: Path) -> World:
         secret = SecretStr("postgresql:///x")
         database = FakeDatabase(databases={"cloud": secret, "stage": secret}, scratch=secret)
-        for name, sql in (("good", "CREATE TABLE orders ();"), ("raising", "RAISE")):
+        add = "ALTER TABLE orders ADD total int"
+        for name, head, sql in (
+            ("good", "e1", "CREATE TABLE orders ();"), ("raising", "e1", "RAISE"), ("rehearsed", "e2", add),
+        ):  # fmt: skip
             folder = tmp_path / name / "export" / "migrations"
             folder.mkdir(parents=True)
-            (folder / "head").write_text("e1")
+            (folder / "head").write_text(head)
             (folder / "expand.sql").write_text(sql)
-        good, raising = (Scripts(tmp_path / name).revisions() for name in ("good", "raising"))
-        return World(database, good, raising, database.restart)
+        good, raising, more = (Scripts(tmp_path / name).revisions() for name in ("good", "raising", "rehearsed"))
+        return World(database, good, raising, on_ten_orders(more), database.restart)
 
 
 # What runs
@@ -292,7 +313,7 @@ def test_a_revision_waits_briefly_and_again_until_the_lock_is_free(database: Pro
 def test_a_lock_that_is_never_free_names_its_holder(
     database: ProductDatabase, scripts: Scripts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_LOCK_TRIES", 2)
+    monkeypatch.setattr(module, "_PATIENCE", 1.0)
     put_at_e1(database)
     scripts.add("e2", "e1", "ALTER TABLE orders ADD note text")
     with transaction(database, "LOCK TABLE orders") as holder:
@@ -300,7 +321,7 @@ def test_a_lock_that_is_never_free_names_its_holder(
         with pytest.raises(MigrationBusyError) as caught:
             database.expand("cloud", scripts.revisions())
         assert f"(pid {holder.info.backend_pid}, application report)" in caught.value.message
-    assert "no lock within 50 ms in 2 tries" in caught.value.message
+    assert "no lock within 50 ms in " in caught.value.message
     assert database.revision("cloud") == ("e1",)
 
 
@@ -331,11 +352,14 @@ def test_a_statement_outside_a_transaction_may_wait(database: ProductDatabase, s
 
 
 @pytest.mark.slow
-def test_one_runner_at_a_time_for_each_database(postgres: Postgres, scripts: Scripts) -> None:
+def test_one_runner_at_a_time_for_each_database(
+    postgres: Postgres, scripts: Scripts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", 1.0)
     database = product_database(postgres, "cloud", "stage")
     with connect(database) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", (module._ADVISORY,))
-        with pytest.raises(MigrationBusyError, match="another runner migrates database 'cloud'"):
+        other.execute("SELECT pg_advisory_lock(%s)", (ADVISORY,))
+        with pytest.raises(MigrationBusyError, match="'cloud': another runner migrates this database"):
             database.expand("cloud", scripts.revisions())
         assert database.expand("stage", scripts.revisions()).after == ("e1",)
     assert database.expand("cloud", scripts.revisions()).after == ("e1",)

@@ -19,7 +19,7 @@ from tests.blocks.target_conformance import FENCE, SECRET, TargetConformance, Wo
 from tests.stack import COMMAND, Stack, Traffic, alive, ask, descendants, eventually, stack
 
 _KINDS = {
-    "good": "",
+    "good": "print('serving', flush=True)",
     "broken": "sys.exit('no such column at ' + os.environ['DATABASE_URL'])",
     "liar": "DIGEST = 'sha256:' + 64 * '0'",
     "silent": "import time; time.sleep(100)",

@@ -1,6 +1,5 @@
 """Guests that fail, hang, spawn, escape and shout secrets."""
 
-import hashlib
 import os
 import signal
 import subprocess
@@ -82,7 +81,6 @@ def test_a_guest_that_ends_well_leaves_its_log(tmp_path: Path) -> None:
     done = shell(tmp_path, "echo out; echo err >&2")
     said = b"out\nerr\n"
     assert Path(done.log).read_bytes() == said
-    assert done.log_digest == f"sha256:{hashlib.sha256(said).hexdigest()}"
     assert 0 < done.seconds < 20
 
 

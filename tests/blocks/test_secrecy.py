@@ -10,6 +10,7 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from sqlalchemy import create_engine
 
 from stationmaster.blocks.chat import SlackChat
 from stationmaster.blocks.database import ProductDatabase
@@ -19,6 +20,7 @@ from stationmaster.blocks.signer import FileSigner
 from stationmaster.blocks.tenant_http import HttpDirectory
 from stationmaster.blocks.tenant_sql import SqlDirectory
 from stationmaster.blocks.toolbox import Toolbox
+from stationmaster.ledger.store import Ledger
 
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=6, max_size=40)
 
@@ -52,6 +54,23 @@ def test_the_secret_of_a_tenant_directory_is_hidden_wherever_the_tenants_come_fr
     for tenants in (by_query, by_http):
         mask = mask_of(replace(toolbox("another-secret"), tenants=tenants))
         assert secret not in mask.text(f"{secret} in {address}")
+
+
+@given(SECRETS)
+def test_the_password_of_the_ledger_is_hidden_wherever_it_stands_in_its_address(secret: str) -> None:
+    """Its block is not kept: `assemble` opens it."""
+    coded = quote(secret, safe="")
+    for address in (f"app:{coded}@db/ledger", f"app@db/ledger?password={coded}"):
+        ledger = Ledger(create_engine(f"postgresql+psycopg://{address}"))
+        mask = mask_of(replace(toolbox("another-secret"), ledger=ledger))
+        assert secret not in mask.text(f"{secret} in {json.dumps(secret)} of {coded}")
+        assert coded not in mask.text(f"postgresql+psycopg://{address}")
+
+
+def test_where_a_ledger_without_a_password_is_may_be_told(tmp_path: Path) -> None:
+    with Ledger.open(f"sqlite:///{tmp_path}/ledger.db") as ledger:
+        said = f"the ledger at {ledger.engine.url} does not answer"
+        assert mask_of(replace(toolbox("another-secret"), ledger=ledger)).text(said) == said
 
 
 def test_what_is_no_secret_stays() -> None:

@@ -461,3 +461,59 @@ def test_a_branch_lacks_what_it_has_neither_by_its_commit_nor_by_a_cherry_pick(
     source.resolve("main")
     assert source.missing("main", more) == ()
     assert source.missing("gone", more) == (more,)
+
+
+# The lines that a change adds
+
+
+def test_lines_are_added_whatever_their_files_are_called(code: Repository, source: GitRepository) -> None:
+    names = ("ä.txt", 'quo"te.txt', "new\nline.txt", "tab\t.txt", "diff --git a b", "a b/c.txt")
+    first = code.commit(files={**dict.fromkeys(names, "1\n2\n3\n"), "gone": "x\n", "same": "x\n"})
+    (code.path / "gone").unlink()
+    second = code.commit(files=dict.fromkeys(names, "0\n1\n2\nx\n3\n@@ -1 +9 @@\n"))
+    source.resolve("main")
+    assert source.additions((first,), second) == dict.fromkeys(names, frozenset({1, 4, 6}))
+
+
+def test_a_file_that_was_a_link_and_one_that_moved_are_added(code: Repository, source: GitRepository) -> None:
+    (code.path / "link").symlink_to("other")
+    first = code.commit(files={"other": "a\nb\n", "before": "1\n2\n3\n4\n"})
+    (code.path / "link").unlink()
+    (code.path / "before").rename(code.path / "after")
+    second = code.commit(files={"link": "now\na file\n", "zz": "end\n"})
+    source.resolve("main")
+    found = source.additions((first,), second)
+    assert found == {"link": frozenset({1, 2}), "after": frozenset({1, 2, 3, 4}), "zz": frozenset({1})}
+
+
+@pytest.mark.parametrize("attribute", ["-diff", "binary", "-text diff=none"])
+def test_attributes_of_the_product_hide_no_line(code: Repository, source: GitRepository, attribute: str) -> None:
+    """In a mirror, and in a work tree as `checks scan` reads one."""
+    first = code.commit(files={"f.py": "1\n"})
+    second = code.commit(files={".gitattributes": f"* {attribute}\n", "f.py": "1\n2\n"})
+    source.resolve("main")
+    for one in (source, GitRepository(url=str(code.path), mirror=str(code.path / ".git"))):
+        assert one.additions((first,), second)["f.py"] == {2}
+
+
+def test_what_git_takes_for_binary_has_lines(code: Repository, source: GitRepository) -> None:
+    first = code.commit(files={"data": b"\0\1\n2\n", "text": "x"})
+    assert source.additions((), source.resolve(first).commit) == {"data": frozenset({1, 2}), "text": frozenset({1})}
+    second = code.commit(files={"data": b"\0\1\n\0new\n2\n", "wide": "a\nb\n".encode("utf-16")})
+    source.resolve("main")
+    assert source.additions((first,), second) == {"data": frozenset({2}), "wide": frozenset({1, 2, 3})}
+
+
+@pytest.mark.parametrize("name", ["large", ":(top)*", "new\nline", "a b/ä"])
+def test_a_large_file_is_not_compared_and_not_left_out(code: Repository, source: GitRepository, name: str) -> None:
+    first = code.commit(files={name: b"\0old", "before": "1\n"})
+    second = code.commit(files={name: b"\0" + b"line\n" * (1 << 18), "before": "1\n2\n", "zz": "1\n"})
+    source.resolve("main")
+    found = source.additions((first,), second)
+    assert found == {name: frozenset({1}), "before": frozenset({2}), "zz": frozenset({1})}
+
+
+def test_lines_since_what_nobody_has_any_more_cannot_be_told(code: Repository, source: GitRepository) -> None:
+    commit = source.resolve(code.commit()).commit
+    with pytest.raises(UnknownRefError, match="no longer has commit abababab"):
+        source.additions(("ab" * 20,), commit)

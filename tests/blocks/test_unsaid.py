@@ -41,6 +41,12 @@ def test_the_leg_that_goes_on_finds_the_entry_it_would_have_made(torn: World) ->
     assert torn.facts().count(("deployed", "acme")) == 1
 
 
+def test_it_is_said_that_it_was_found_and_not_when_it_was_done(torn: World) -> None:
+    put_on_record(torn.tools, "r2")
+    fact = torn.last("deployed").fact
+    assert (fact["found"], "asked_at" in fact) == (True, False)
+
+
 def test_it_goes_back_with_the_others(torn: World) -> None:
     assert torn.rollback("r2", now=True).name == "RolledBack"
     assert torn.production() == {"acme": "1", "birch": "1", "cedar": "1"}

@@ -20,7 +20,10 @@ from stationmaster.blocks.source import GitRepository
 from stationmaster.blocks.tenant_directory import YamlDirectory
 from stationmaster.blocks.toolbox import remember
 from stationmaster.cli.main import run
+from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import OBSERVED, Draft
+from stationmaster.domain.mandate import Mandate, openings
+from stationmaster.domain.plan import Plan
 from stationmaster.domain.tenants import Directory
 from stationmaster.ledger.store import Ledger
 from tests.plans import plan
@@ -83,8 +86,19 @@ class Desk:
         self.write("confirmed", asked, "", release, who="ana")
         for step, fact, subject in self._way(version):
             self.write(step, fact, subject, release, **({"starter": "ana"} if step == "started" else {}))
+            if step == "planned":
+                self.mandate(release)
             if step == stage:
                 return
+
+    def mandate(self, release: str = "r2") -> None:
+        """What is to be signed of the plan that was recorded last; it lasts as long as anybody tests."""
+        planned = next(entry for entry in reversed(self.ledger.entries(release)) if entry.step == "planned")
+        rings = [ring.name for ring in product().rings]
+        found = openings(Plan.from_fact(planned.fact), rings, planned.salt)
+        ends = datetime(2126, 1, 1, tzinfo=UTC)
+        made = Mandate.lay_down(release, {"artifact": DIGEST}, found, ends, planned.index)
+        self.write("mandated", {"digest": made.digest, "ends": instant(ends), **made.fact()}, "", release)
 
     def _way(self, version: str) -> Iterator[tuple[str, dict[str, Any], str]]:
         commit = self.commits["v2.0.0"]

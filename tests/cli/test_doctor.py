@@ -363,7 +363,7 @@ def test_a_key_that_cannot_sign_is_missing(desk: Desk, monkeypatch: pytest.Monke
     key = desk.key("service").read_text()
     remember("signer", "shop", FileSigner(key=SecretStr(key), approvers=str(desk.root / "approvers.yaml")))
     (keys,) = found_keys(desk)
-    assert (keys["ok"], keys["detail"]) == (True, "it can sign; 2 in approvers.yaml")
+    assert (keys["ok"], keys["detail"]) == (True, "it can sign; 3 in approvers.yaml")
 
 
 def found_keys(desk: Desk) -> list[dict[str, Any]]:

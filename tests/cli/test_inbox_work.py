@@ -122,7 +122,7 @@ def test_catch_up_says_what_was_missed_and_ends_3_when_a_host_did_not_answer(
         assert json.loads(capsys.readouterr().out)["hooks"][0]["error"]["code"] == "code_host_unavailable"
 
 
-@pytest.mark.parametrize("wrong", ["yesterday", "2026-11-20T00:00:00"])
+@pytest.mark.parametrize("wrong", ["yesterday", "2026-11-20T00:00:00", "0001-01-01T00:00:00+14:00"])
 def test_an_instant_without_a_zone_is_refused(wrong: str) -> None:
     with pytest.raises(WrongSinceError) as caught:
         catch_up(config="none.yaml", since=wrong)

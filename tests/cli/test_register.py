@@ -54,6 +54,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> FakeServer:
     monkeypatch.setattr(registration, "register", made.answer("register", ["release/stationmaster"]))
     monkeypatch.setattr(registration, "schedule_train", made.answer("train", "train/shop"))
     monkeypatch.setattr(registration, "schedule_merge_backs", made.answer("merge-backs", "merge-back-check/shop"))
+    monkeypatch.setattr(registration, "schedule_drift", made.answer("drift", "drift/shop"))
     monkeypatch.setattr(registration, "schedule_catch_up", made.answer("catch-up", "catch-up/stationmaster"))
     return made
 
@@ -72,11 +73,17 @@ def test_the_only_product_known_is_told_and_its_trains_are_those_of_its_main_bra
     told = desk.run("register", "--json")
     assert told.json == {
         "server": "http://prefect.example",
-        "deployments": ["release/stationmaster", "train/shop", "merge-back-check/shop"],
+        "deployments": ["release/stationmaster", "train/shop", "merge-back-check/shop", "drift/shop"],
         "alerts": ["shop: a flow run crashed"],
     }
     train = Train(cadence="FREQ=DAILY;BYHOUR=9", zone="Europe/Berlin")
-    assert server.asked == [("register",), ("alert", "shop", chat), ("train", "shop", train), ("merge-backs", "shop")]
+    assert server.asked == [
+        ("register",),
+        ("alert", "shop", chat),
+        ("train", "shop", train),
+        ("merge-backs", "shop"),
+        ("drift", "shop"),
+    ]
 
 
 @pytest.mark.usefixtures("chat")

@@ -17,7 +17,7 @@ def test_status_is_the_object_of_the_contract(desk: Desk) -> None:
     assert found.code == 0
     assert found.json == {
         "id": "r2", "version": "2.0.0", "kind": "manual", "stage": "planned", "waiting_for": None, "until": None,
-        "digest": DIGEST, "tenants": {"acme": "1.0.0"}, "entries": 7,
+        "digest": DIGEST, "tenants": {"acme": "1.0.0"}, "entries": 8,  # the last is the mandate of the plan
     }  # fmt: skip
 
 

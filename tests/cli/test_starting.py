@@ -9,6 +9,7 @@ from stationmaster.blocks.holder import this_process
 from stationmaster.cli import following
 from stationmaster.cli.following import Run, RunCrashedError
 from stationmaster.cli.starting import _request
+from stationmaster.domain.errors import InputError
 from stationmaster.domain.release import status
 from stationmaster.domain.request import ReleaseRequest
 from stationmaster.ledger.faults import LedgerFullError
@@ -49,6 +50,21 @@ def test_a_known_name_goes_on_as_it_was_started(desk: Desk) -> None:
     assert asked(desk, "r2", ref="v2.0.0", product="shop").id == "r2"
     desk.run("release", "start", "r2", "--ref", "main", "--json").refused(2, "input", "started with ref v2.0.0")
     desk.run("release", "start", "r2", "--product", "shp", "--json").refused(2, "block_missing")
+
+
+def test_a_ticket_is_said_at_the_first_start_and_stays_as_it_is(desk: Desk) -> None:
+    request = _request(desk.ledger, None, product=None, home="shop", ref=None, starter="ana", ticket=" CHG-1 ")
+    assert request.ticket == "CHG-1"
+    desk.run("release", "start", "--ticket", "soon", "--json").refused(2, "input", "not a ticket", "#123")
+    desk.reach("planned")
+
+    def again(ticket: str | None) -> ReleaseRequest:
+        return _request(desk.ledger, "r2", product=None, home="shop", ref=None, starter="ana", ticket=ticket)
+
+    assert again(None).ticket is None
+    with pytest.raises(InputError, match="r2 was started without a ticket, not with CHG-2") as other:
+        again("CHG-2")
+    assert "start a new release with --ticket" in str(other.value.hint)
 
 
 @pytest.mark.parametrize("last", ["released", "aborted"])
@@ -119,7 +135,7 @@ def test_a_starter_nobody_knows_is_refused_before_anything_is_submitted(desk: De
 
 def test_a_run_whose_process_is_gone_is_not_followed_for_ever(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its worker died with it, so that Prefect believes that it runs."""
-    monkeypatch.setattr(following, "_ended", lambda _run: None)
+    monkeypatch.setattr(following, "has_ended", lambda _run: None)
     monkeypatch.setattr(following, "_QUIET", 0.0)
     desk.reach("deployed")
     request = ReleaseRequest(id="r2", product="shop", ref="v2.0.0", starter="ana")
@@ -135,7 +151,7 @@ def test_a_run_that_could_say_nothing_because_the_ledger_is_full(desk: Desk, mon
     def full(_ledger: Ledger) -> None:
         raise LedgerFullError("no space left for the ledger")
 
-    monkeypatch.setattr(following, "_ended", lambda _run: None)
+    monkeypatch.setattr(following, "has_ended", lambda _run: None)
     monkeypatch.setattr(following, "_QUIET", 0.0)
     monkeypatch.setattr(Ledger, "must_have_room", full)
     desk.reach("deployed")

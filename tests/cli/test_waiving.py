@@ -56,7 +56,7 @@ def test_two_people_s_waivers_count_and_the_second_lets_it_pass(night: Desk) -> 
         0,
         {
             "release": "h1", "scope": "env:production", "until": until, "counts": True, "passes": False,
-            "given": ["rosa"], "refused": [], "missing": 1,
+            "given": ["rosa"], "refused": [], "missing": 1, "missing_roles": {},
         },
     )  # fmt: skip
     entry = night.ledger.entries("h1")[-1]

@@ -322,7 +322,7 @@ def test_killed_at_any_moment_and_run_again_it_starts_one_release(desk: Desk) ->
     desk.world.power.on()
     desk.look()
     moments = desk.world.power.moments
-    assert moments > 20
+    assert moments >= 20  # those that change something
     for moment in range(moments):
         change = desk.merge("hotfix/1")
         desk.world.power.on()

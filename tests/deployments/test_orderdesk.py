@@ -21,7 +21,7 @@ from stationmaster.blocks.journeys import Endpoint
 from stationmaster.deployments.sandbox import orderdesk
 from stationmaster.deployments.sandbox.orderdesk import RELEASES, STAGE_TENANT, TRAFFIC
 from stationmaster.domain.fragments import read_fragments
-from stationmaster.domain.migrations import lint_expand
+from stationmaster.domain.migrations import lint, lint_expand
 from stationmaster.domain.tenants import Directory
 from tests.conftest import Postgres
 from tests.deployments.orderdesk_versions import Version, export, log_in, status
@@ -173,6 +173,7 @@ def test_expand_is_printed_offline_and_takes_nothing_away(at_tag: AtTag, tag: st
     printed = at_tag(tag).call(command)
     assert "CREATE TABLE orders" in printed.stdout, printed.stderr
     assert lint_expand(printed.stdout) == ()
+    assert [(one.rule, one.line) for one in lint(printed.stdout, "expand.sql")] == []
 
 
 def test_without_its_environment_it_says_what_is_missing(at_tag: AtTag) -> None:

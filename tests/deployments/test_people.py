@@ -19,12 +19,12 @@ from stationmaster.deployments.sandbox.people import (
     make_people,
     must_have_approvers,
 )
-from stationmaster.domain.approval import Decision, decide, statement
+from stationmaster.domain.approval import Decision
+from stationmaster.domain.approval_statement import statement
 from stationmaster.domain.boarding_pass import WEBHOOK
 from stationmaster.domain.product import Product
+from tests.questions import DIGEST, MANDATE, decided_on
 from tests.shop import product
-
-DIGEST = f"sha256:{'a' * 64}"
 
 
 def asking(quorum: Mapping[str, int], hotfix: Mapping[str, int] | None = None) -> Product:
@@ -37,15 +37,9 @@ def signer(cast: Cast) -> FileSigner:
 
 
 def decided(cast: Cast, *who: str, required: Mapping[str, int] | None = None) -> Decision:
-    return decide(
-        required=required or {"release-approver": 1},
-        approvers=signer(cast).people(),
-        starter=STARTER,
-        envelopes=[sign_with(load_person_key(cast.keys[one]), statement("r1", DIGEST)) for one in who],
-        release="r1",
-        digest=DIGEST,
-        at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
+    signed = [sign_with(load_person_key(cast.keys[one]), statement("r1", DIGEST, MANDATE)) for one in who]
+    asked = required or {"release-approver": 1}
+    return decided_on(signed, signer(cast).people(), datetime(2026, 1, 1, tzinfo=UTC), required=asked, starter=STARTER)
 
 
 def test_rosa_and_ben_can_approve_and_the_starter_cannot(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from starlette.applications import Starlette
+from starlette.routing import Route
 
+from stationmaster.deployments.consents import ConsentDesk
 from stationmaster.deployments.inbox_writer import InboxWriter
 from stationmaster.deployments.receiver import create_app
 from stationmaster.deployments.receiver_openapi import REFUSALS, document
@@ -309,8 +311,16 @@ def test_there_is_nothing_else_here(receiver: Receiver, method: str, path: str, 
 def test_the_openapi_document_names_every_path_and_every_answer(receiver: Receiver) -> None:
     found = receiver.client.request("GET", "/openapi.json").json()
     assert found == document()
-    assert set(found["paths"]) == {"/hooks/{hook}", "/healthz"}
+    assert set(found["paths"]) == {"/hooks/{hook}", "/slack/{app}", "/healthz", "/consent/{token}"}
     assert set(found["paths"]["/hooks/{hook}"]["post"]["responses"]) == {"202", *(str(status) for status in REFUSALS)}
+
+
+def test_the_openapi_document_names_what_the_application_serves(receiver: Receiver) -> None:
+    app = create_app(HOOKS, SECRETS, receiver.inbox, more=ConsentDesk(["shop"], lambda: NOW).routes())
+    served = [route for route in app.routes if isinstance(route, Route) and route.path != "/openapi.json"]
+    methods = {(route.path, method.lower()) for route in served for method in route.methods or ()}
+    told = {(path, method) for path, operations in document()["paths"].items() for method in operations}
+    assert told == {(path, method) for path, method in methods if method != "head"}
 
 
 @dataclass

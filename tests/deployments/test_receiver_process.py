@@ -183,7 +183,7 @@ def test_schemathesis_finds_nothing_that_the_openapi_document_does_not_say(recei
     limits = ["--request-timeout", "5", "--continue-on-failure", "--url", receiver.url]
     token = ["--header", f"X-Gitlab-Token: {SECRET}"]
     program = [str(Path(sys.executable).with_name("schemathesis")), "run", "openapi.json", *options, *limits, *token]
-    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout
 
 

@@ -16,7 +16,9 @@ from stationmaster.deployments.stack import PortInUseError
 from tests.stories.sandbox import Sandbox
 
 FLOWS = [
+    "stationmaster.flows.approve.approve",
     "stationmaster.flows.catch_up.catch_up",
+    "stationmaster.flows.drift.drift",
     "stationmaster.flows.merge_back.merge_back_check",
     "stationmaster.flows.release.release",
     "stationmaster.flows.rollback.rollback",

@@ -20,7 +20,7 @@ from stationmaster.deployments.watchdog import Done, Watchdog, run
 from stationmaster.domain.entries import OBSERVED, Draft
 from stationmaster.domain.errors import OutsideError
 from stationmaster.domain.flow_runs import Asked, FlowRun
-from stationmaster.domain.request import ReleaseRequest, RollbackRequest
+from stationmaster.domain.request import ContractRequest, ReleaseRequest, RollbackRequest
 from stationmaster.domain.stages import fold
 from stationmaster.ledger.store import Ledger
 from tests.fakes import FakeClock
@@ -44,7 +44,7 @@ class FakeRuns:
 
     now: Callable[[], datetime]
     found: list[Asked] = field(default_factory=list)
-    begun: list[ReleaseRequest | RollbackRequest] = field(default_factory=list)
+    begun: list[ReleaseRequest | RollbackRequest | ContractRequest] = field(default_factory=list)
     set_to: list[tuple[str, str]] = field(default_factory=list)  # name and message
     away: bool = False
     train: FlowRun | None = None
@@ -69,7 +69,7 @@ class FakeRuns:
         self.put("SCHEDULED", name=name, due=self.now())
         return True
 
-    def begin(self, request: ReleaseRequest | RollbackRequest) -> None:
+    def begin(self, request: ReleaseRequest | RollbackRequest | ContractRequest) -> None:
         self.begun.append(request)
 
     def put(self, kind: str, *, name: str = "", due: datetime | None = None) -> None:
@@ -370,3 +370,44 @@ def test_the_service_file_comes_with_the_package_and_starts_the_command() -> Non
     program, word = command.split()
     assert Path(program).name == "stationmaster"
     assert word in app
+
+
+# The contract of a release that is over
+
+
+@pytest.fixture
+def over(den: Den) -> Den:
+    """A release that is through, and somebody wants its contract, which waits for an approval."""
+    den.reach("deployed")
+    den.write("released", {"tenants": 1})
+    den.write("told", {"progress": "released"})
+    den.write("closed", {"state": "released", "leaves": [], "size": 1})
+    den.write("contract", {"product": "shop"})
+    den.write("waiting", {"for": "approval", "until": None, "message": "one more", "hint": None})
+    return den
+
+
+def test_a_contract_that_waits_is_woken_by_its_approval_in_its_own_flow_run(over: Den) -> None:
+    parked = FlowRun("8", "SCHEDULED", "WaitingForApproval", over.clock.now(), over.clock.now() + timedelta(hours=20))
+    over.runs.found = [Asked("contract", {"of": "r1", "product": "shop"}, over.clock.now(), parked)]
+    assert over.did(60) == []
+    over.write("approval", {"action": "contract"}, "key")
+    assert over.did(2) == [("r1", "contract woken")]
+    assert over.runs.set_to == [("Woken", "somebody answered")]
+
+
+def test_a_contract_whose_run_died_is_begun_again_and_one_that_is_over_is_left(over: Den) -> None:
+    dead = FlowRun("8", "CRASHED", "Crashed", over.clock.now(), starts=1, state="x")
+    over.runs.found = [Asked("contract", {"of": "r1", "product": "shop"}, over.clock.now(), dead)]
+    assert over.did(29) == []
+    assert over.did(2) == [("r1", "contract started again")]
+    over.write("contract_over", {"databases": []})
+    over.runs.found = [Asked("contract", {"of": "r1", "product": "shop"}, over.clock.now(), dead)]
+    assert over.did(3600) == []
+
+
+def test_what_others_do_wakes_a_contract_too_and_not_for_each_tenant(over: Den) -> None:
+    over.write("rolled_back", {"version": "1"}, "acme", "r9")
+    assert over.did(60) == []
+    assert over.did(240) == [("r1", "contract woken")]
+    assert over.runs.begun == [ContractRequest(of="r1", product="shop", starter="watchdog")]

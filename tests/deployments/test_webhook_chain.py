@@ -124,7 +124,8 @@ def _known(host: Server, number: int, base: str, commit: str) -> Event:
     place = f"/repos/{REPOSITORY}/pulls/{number}"
     host.tell(place, event["pull_request"])
     author = {"name": "Tomasz Nowak", "email": "tomasz.nowak@orderdesk.example"}
-    host.tell(f"{place}/commits", [{"commit": {"author": author, "message": "Mend"}, "author": {"login": "tomasz"}}])
+    commits = [{"sha": commit, "commit": {"author": author, "message": "Mend"}, "author": {"login": "tomasz"}}]
+    host.tell(f"{place}/commits", commits)
     host.tell(f"{place}/files", [{"filename": f"changes/od-{number}.md"}])
     host.tell(f"{place}/reviews", [])
     return event
@@ -158,10 +159,10 @@ def told(chain: Chain) -> float:
 
 @pytest.fixture(scope="module")
 def released(chain: Chain, told: float) -> dict[str, Any]:
-    """The status of the release at its end, which ben approved."""
+    """The status of the release at its end, which rosa approved: Ben committed the fix."""
     status = _within(120, lambda: _stage(chain, "approval"))
     assert (status["kind"], status["version"].split("-")[0]) == ("hotfix", "1.2.0")
-    approved = chain.sandbox.run("approve", chain.release, "--key", chain.sandbox.key("ben"), "--json")
+    approved = chain.sandbox.run("approve", chain.release, "--key", chain.sandbox.key("rosa"), "--json")
     assert (approved.code, approved.json["satisfied"]) == (0, True)
     done: dict[str, Any] = _within(240, lambda: _stage(chain, None))
     return done
@@ -233,9 +234,11 @@ def test_the_receiver_comes_back_on_its_port_with_what_a_person_wrote(chain: Cha
 def test_a_wrong_edit_is_said_with_its_line_and_what_ran_goes_on(chain: Chain) -> None:
     path = chain.sandbox.run_dir / "receiver.yaml"
     before = path.read_text()
-    path.write_text(before.replace("host: github", "host: gitbub"))
+    wrong = before.replace("host: github", "host: gitbub", 1)
+    line = next(n for n, text in enumerate(wrong.splitlines(), 1) if "gitbub" in text)
+    path.write_text(wrong)
     told = chain.sandbox.run("up", "--json")
     path.write_text(before)
     error = told.json["error"]
-    assert (told.code, error["file"], error["line"]) == (2, str(path), 5)
+    assert (told.code, error["file"], error["line"]) == (2, str(path), line)
     assert httpx.get(f"{chain.sandbox.stack['receiver']}/healthz", timeout=5).json() == {"ok": True}

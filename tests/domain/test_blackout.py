@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from stationmaster.domain.blackout import Question, in_force, without
 from stationmaster.domain.calendar import Calendar, Named
 from stationmaster.domain.calendar_answers import state
-from stationmaster.domain.waiver import BLACKOUT, LONGEST, Gate, Given, Passage, blackouts, weigh
+from stationmaster.domain.passage import Gate, Given, Passage
+from stationmaster.domain.waiver import BLACKOUT, LONGEST, blackouts, weigh
 from tests.domain.test_waiver import DIGEST, HOUR, NAMES, OTHER_DIGEST, asked, record, terms, waive
 from tests.entries import AT
 
@@ -239,4 +240,5 @@ def test_where_days_are_not_known_it_is_closed_and_nothing_can_be_waived() -> No
         assert answer.reason.startswith("acme is closed: acme.yaml#festivals: the public holidays of IN are known from")
         assert (found.passed(moment), found.waivable(moment)) == ((), ())
     once = Question("acme", calendars, action="migration").at_once(moment)
-    assert (once.open, once.rules[0].partition(":")[0]) == (False, "acme.yaml#festivals")
+    assert (once.open, once.until) == (False, None)
+    assert once.reason.startswith("acme is closed for migrations: acme.yaml#festivals: ")

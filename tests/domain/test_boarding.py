@@ -83,7 +83,7 @@ def test_what_is_merged_again_after_its_revert_is_aboard() -> None:
 @pytest.mark.parametrize(
     ("reverts", "off"),
     [({"m"}, True), ({"#7"}, True), ({"c1", "c2"}, True), ({"c1"}, False), ({"#8"}, False)],
-    ids=str,
+    ids=["m", "#7", "c1 and c2", "c1", "#8"],
 )
 def test_a_request_is_off_when_all_of_it_is_reverted(reverts: set[str], off: bool) -> None:  # noqa: FBT001 - a table
     request = merged("m", number=7, brought=frozenset({"c1", "c2"}))

@@ -75,6 +75,21 @@ def test_an_unknown_key_deep_in_a_list_names_where() -> None:
     assert said == "some.yaml:14: unknown key 'metod' in journeys[1].steps[1] (did you mean 'method'?)"
 
 
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ("restore: {dba: 1}", "approvals.restore: nothing is killed and turned on again yet"),
+        ("rules: [{action: restore, quorum: {qa: 1}}]", "approvals.rules[1].action: nothing is killed"),
+        ("rules: [{action: deploy, environment: stage, quorum: {qa: 1}}]",
+         "approvals.rules[1].environment: only production asks for approvals yet; take this out"),
+    ],
+)  # fmt: skip
+def test_a_quorum_that_nothing_would_ask_for_is_refused_at_its_line(line: str, place: str) -> None:
+    (said,) = problems(f"{PRODUCT}  {line}\n")
+    assert said.startswith(f"some.yaml:{len(PRODUCT.splitlines()) + 1}: {place}")
+    assert "take " in said
+
+
 def test_a_wrong_choice_names_the_nearest() -> None:
     (said,) = problems(PRODUCT.replace("method: POST", "method: PSOT"))
     assert said == "some.yaml:14: journeys[1].steps[1].method: 'PSOT' is not known (did you mean 'POST'?)"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from stationmaster.domain.duration import Seconds, end_of, instant, seconds
+from stationmaster.domain.duration import Seconds, end_of, instant, seconds, spelt
 
 SECONDS: TypeAdapter[int] = TypeAdapter(Seconds)
 
@@ -61,8 +61,19 @@ def test_an_end_is_a_duration_from_now_or_an_instant(text: str, end: str) -> Non
         ("0s", "not in the future"),
         ("999999999999d", "too long"),
         ("9999999d", "too long"),
+        ("9999-12-31T23:59:59-12:00", "neither a duration"),  # UTC has no such year
     ],
 )
 def test_what_is_no_end_in_the_future_is_refused_with_the_reason(text: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         end_of(text, NOW)
+
+
+@pytest.mark.parametrize(("length", "text"), [(90, "90s"), (2700, "45m"), (129600, "36h"), (172800, "2d"), (0, "0s")])
+def test_a_length_is_spelt_in_the_largest_unit_that_is_exact(length: int, text: str) -> None:
+    assert spelt(length) == text
+
+
+@given(st.integers(0, 10**9))
+def test_what_is_spelt_reads_as_it_was(length: int) -> None:
+    assert seconds(spelt(length)) == length

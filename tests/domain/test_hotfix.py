@@ -55,12 +55,6 @@ def test_what_cannot_be(wrong: dict[str, Any], said: str) -> None:
         Hotfix.model_validate(wrong)
 
 
-def test_it_has_approvals_of_its_own_or_those_of_any_deploy() -> None:
-    deploy = {"release-approver": 2}
-    assert HOTFIX.quorum(deploy) == deploy
-    assert Hotfix(approvals={"on-call-lead": 1}).quorum(deploy) == {"on-call-lead": 1}
-
-
 @pytest.mark.parametrize(
     ("branch", "base"),
     [

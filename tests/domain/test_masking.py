@@ -1,3 +1,4 @@
+import base64
 import json
 from urllib.parse import quote
 
@@ -43,3 +44,44 @@ def test_private_leaves_of_json_are_hidden_at_any_depth() -> None:
         "open": True,
         "none": None,
     }
+
+
+def test_a_secret_may_be_the_name_of_a_key_and_no_value_is_lost() -> None:
+    mask = Mask.of(["s3cretvalue", "an0thervalue"])
+    given = {"s3cretvalue": 1, "an0thervalue": {"to s3cretvalue": [2]}, "***": 3, "token of s3cretvalue": 4}
+    assert mask.json(given) == {
+        HIDDEN: 1,
+        HIDDEN * 2: {f"to {HIDDEN}": [2]},
+        HIDDEN * 3: 3,
+        f"token of {HIDDEN}": HIDDEN,
+    }
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=6), st.binary(max_size=5), st.binary(max_size=5))
+def test_a_secret_is_hidden_in_base64_and_hex_whatever_stands_beside_it(
+    secret: str, before: bytes, after: bytes
+) -> None:
+    mask, beside = Mask.of([secret]), before + secret.encode() + after
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        assert HIDDEN in mask.text(encode(beside).decode())
+    assert secret.encode().hex() not in mask.text(beside.hex())
+    assert secret.encode().hex().upper() not in mask.text(beside.hex().upper())
+
+
+def test_of_base64_nothing_is_left_but_what_also_depends_on_what_stands_beside() -> None:
+    hidden = Mask.of(["hunter2-secret"]).text(base64.b64encode(b"ana:hunter2-secret").decode())
+    assert hidden == f"YW5hOm{HIDDEN}"  # `ana:` and four bits of `h`
+
+
+def test_what_a_short_secret_looks_like_in_base64_stays() -> None:
+    assert Mask.of(["pin42"]).text(base64.b64encode(b"pin42").decode()) == "cGluNDI="
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), min_size=4), max_size=3), st.binary())
+def test_bytes_are_masked_as_text_is_and_what_is_no_text_stays(secrets: list[str], other: bytes) -> None:
+    mask = Mask.of(secrets)
+    assert mask.longest >= max((len(secret.encode()) for secret in secrets), default=0)
+    for secret in secrets:
+        assert mask.bytes(secret.encode()) == HIDDEN.encode()
+    if not any(word.encode() in other for word in mask.words):
+        assert mask.bytes(other) == other

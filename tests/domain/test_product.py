@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from stationmaster.domain.product import Product
+from stationmaster.domain.product import Database, Product
 
 LEAST: dict[str, Any] = {
     "product": "shop",
@@ -79,3 +79,26 @@ def test_a_name_is_given_once(kind: str) -> None:
 def test_a_policy_asks_for_somebody(nobody: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         made(approvals=nobody)
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        ({"coverage": "/c.xml"}, "`coverage` must lie in the export"),
+        ({"coverage": "../c.xml"}, "`coverage` must lie in the export"),
+        ({"coverage": ""}, "`coverage` must lie in the export"),
+        ({"coverage": "r.xml", "report": "r.xml"}, "`report` and `coverage` are the same file"),
+    ],
+)
+def test_a_checks_coverage_is_a_file_of_its_own_in_the_export(check: dict[str, str], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        made(checks=[{"name": "unit", "command": ["test"], **check}])
+    assert (
+        made(checks=[{"name": "unit", "command": ["test"], "coverage": "out/c.xml"}]).checks[0].coverage == "out/c.xml"
+    )
+
+
+@pytest.mark.parametrize("tenancy", ["schema", "database"])
+def test_a_tenancy_that_no_release_can_expand_is_refused_with_the_way_to_run_it(tenancy: str) -> None:
+    with pytest.raises(ValidationError, match=f"cannot be released yet(.|\n)*migrations run --tenancy {tenancy}"):
+        Database.model_validate({"migrations": "migrations", "tenancy": tenancy})

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from stationmaster.domain.plan import Plan, Wave
-from stationmaster.domain.progress import Standing, standing
+from stationmaster.domain.progress import Standing, standing, unfinished
 from tests.entries import GOOD, story
 
 PLAN = Plan(
@@ -106,3 +106,13 @@ def test_a_ring_that_was_good_before_it_went_back_is_not_done_when_it_comes_agai
 )
 def test_what_goes_no_further_is_over(steps: Any, over: object) -> None:
     assert at(*steps).over is over
+
+
+def test_what_is_over_is_not_finished_before_it_is_told_and_sealed() -> None:
+    way = ("started", "mandated", "briefed")
+    assert not unfinished(story(*way))
+    assert unfinished(story(*way, "released"))
+    assert unfinished(story(*way, "released", "told"))
+    assert not unfinished(story(*way, "released", "told", "closed"))
+    assert unfinished(story(*way, "released", "told", "closed", "restored", "told"))
+    assert not unfinished(story("started", "briefed", "released", "told"))  # of a ledger that knew no seals

@@ -11,8 +11,8 @@ from stationmaster.domain.rollback import (
     RollbackOfRollbackError,
     in_scope,
     must_be_deployed,
-    proved,
 )
+from stationmaster.domain.ways_out import Way
 from tests.entries import add
 
 PLACES = {"acme": "cloud", "birch": "cloud", "cedar": "cedar", "delta": "cloud"}
@@ -88,19 +88,12 @@ def test_a_rollback_is_never_rolled_back() -> None:
     assert "release why r1" in error.hint
 
 
-def test_only_a_pair_that_stage_ran_is_proved() -> None:
-    entries: list[Entry] = []
-    for release, pair in (("r1", ["sha256:1", "a1"]), ("r2", ["sha256:1", "b2"])):
-        add(entries, Draft(release=release, step="staged", fact={"revision": pair[1], "pairs": [pair]}))
-    assert proved(entries, "sha256:1", "a1")
-    assert proved(entries, "sha256:1", "b2")
-    assert not proved(entries, "sha256:2", "b2")
-    assert not proved([], "sha256:1", "a1")
-
-
 def test_what_is_not_proved_says_who_stays_and_the_way_out() -> None:
-    error = NotProvedError(["birch", "acme"], "1.2.0", "")
-    assert error.message == "acme, birch stay where they are: stage never proved that 1.2.0 works on schema (none)"
+    error = NotProvedError(["birch", "acme"], "1.2.0", ("",), "cloud", (Way(way="forward", said="go forward"),))
+    assert error.message.startswith(
+        "acme, birch stay where they are: stage never proved that 1.2.0 works on schema (none)"
+    )
+    assert "database cloud" in error.message
     assert error.hint is not None
     assert "forward" in error.hint
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stationmaster.domain.signatures import refusal, standard_key
-from tests.hook_deliveries import KEY, NOW, SECRET, STANDARD, github, gitlab, standard
+from stationmaster.domain.signatures import refusal, slack_refusal, standard_key
+from tests.hook_deliveries import KEY, NOW, SECRET, STANDARD, github, gitlab, slack, standard
 
 BODY = b'{"object_kind":"merge_request"}'
 
@@ -115,3 +115,39 @@ def test_no_headers_are_believed_by_chance_and_none_break_it(headers: dict[str, 
 
 def test_the_key_is_what_follows_the_prefix_decoded() -> None:
     assert standard_key("whsec_" + base64.b64encode(b"k").decode()) == b"k"
+
+
+def test_the_example_of_slacks_documentation_is_believed() -> None:
+    """https://docs.slack.dev/authentication/verifying-requests-from-slack, its example of a slash command."""
+    body = (
+        b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V"
+        b"&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text="
+        b"&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN"
+        b"&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c"
+    )
+    at = NOW.fromtimestamp(1531420618, NOW.tzinfo)
+    headers = {
+        "x-slack-request-timestamp": "1531420618",
+        "x-slack-signature": "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503",
+    }
+    assert slack_refusal("8f742231b10e8888abcd99yyyzzz85a5", headers, body, at) is None
+    assert slack_refusal("8f742231b10e8888abcd99yyyzzz85a6", headers, body, at) is not None
+
+
+@pytest.mark.parametrize(("seconds", "believed"), [(300, True), (-300, True), (301, False), (-301, False)])
+def test_a_press_holds_for_five_minutes_either_way(seconds: int, believed: bool) -> None:  # noqa: FBT001 - a table
+    said = slack_refusal(SECRET, slack(BODY), BODY, NOW + timedelta(seconds=seconds))
+    assert (said is None) is believed
+
+
+@pytest.mark.parametrize("name", ["x-slack-signature", "x-slack-request-timestamp"])
+@pytest.mark.parametrize("value", [None, "", "v0=", "v1=abc", "1e9", "caf\xe9", "\u20ac"])
+def test_a_press_without_its_signature_is_refused(name: str, value: str | None) -> None:
+    headers = {key: text for key, text in slack(BODY).items() if key != name}
+    headers |= {} if value is None else {name: value}
+    assert slack_refusal(SECRET, headers, BODY, NOW) is not None
+
+
+def test_the_time_of_a_press_is_signed_with_it() -> None:
+    headers = slack(BODY) | {"x-slack-request-timestamp": str(int(NOW.timestamp()) + 1)}
+    assert "does not fit" in str(slack_refusal(SECRET, headers, BODY, NOW))

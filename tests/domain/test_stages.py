@@ -14,27 +14,36 @@ from tests.entries import GOOD, story
 
 # What each stage makes of each step, written out a second time. `step` alone: the stage stays. ~ is the furthest
 # stage of the way to which all facts stand; a stage of the way is reached at the least.
-ANY = "confirmed merged_back advanced skipped unskipped approval adopted paused resumed lifted told waived unwaived"
-LEG = f"{ANY} started>~ waiting passed failed>failed aborted>aborted rollback>rolling_back"
+ANY = (
+    "confirmed merged_back advanced skipped unskipped approval adopted paused resumed lifted told waived unwaived "
+    "flagged refused reviewed consented declined attested closed contract"
+)
+LEG = f"{ANY} started>~ waiting passed linked scanned failed>failed aborted>aborted rollback>rolling_back"
+BEGUN = "verdict promoted held>held"
 STOPPED = f"{ANY} started>~ failed aborted>aborted rollback>rolling_back deployed expanding expanded passed"
 BACK = "restored>rolled_back contained>held aborted>aborted lifted>held"
-ALL = [step for step in STEPS if step not in {"frozen", "thawed"}]
+ALL = [step for step in STEPS if step not in {"frozen", "thawed", "ratified", "signed", "drifted", "checkpointed"}]
 EXPECTED = {
     "requested": f"{LEG} cut>cut",
     "cut": f"{LEG} built>built",
     "built": f"{LEG} tested>tested",
-    "tested": f"{LEG} expanding expanded verdict staged>staged",
+    "tested": f"{LEG} rehearsed expanding expanded verdict staged>staged",
     "staged": f"{LEG} planned>planned",
-    "planned": f"{LEG} staged planned>~ approved>~ released>released",
-    "approved": f"{LEG} staged planned>~ briefed>briefed released>released",
-    "briefed": f"{LEG} staged planned>~ expanding expanded deployed>deploying released>released",
-    "deploying": f"{LEG} staged planned>~ expanding expanded deployed verdict promoted held>held released>released",
+    "planned": f"{LEG} {BEGUN} staged planned>~ mandated>~ approved>~ deployed released>released",
+    "approved": f"{LEG} {BEGUN} staged planned>~ mandated>~ briefed>briefed deployed released>released",
+    "briefed": f"{LEG} {BEGUN} staged planned>~ mandated>~ expanding expanded deployed>deploying released>released",
+    "deploying": (
+        f"{LEG} staged planned>~ mandated>~ expanding expanded deployed verdict promoted held>held released>released"
+    ),
     "held": f"{STOPPED} rolled_back contained restored>rolled_back",
     "failed": STOPPED,
     "rolling_back": " ".join([*(step for step in ALL if f"{step}>" not in BACK), BACK]),
     "rolled_back": f"{ANY} started failed aborted rollback restored",
     "aborted": " ".join(ALL),
-    "released": f"{ANY} started aborted failed rollback>rolling_back deployed",
+    "released": (
+        f"{ANY} started aborted failed rollback>rolling_back deployed waiting proved contract_mandated "
+        "contract_approved contracting contracted contract_over"
+    ),
 }
 
 

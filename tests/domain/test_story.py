@@ -21,13 +21,53 @@ TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
         "built once in 1.3 s: sha256:dddddddddddd…, 12,345 bytes",
     ),
     "tested": ("r2", {"checks": [{}, {}]}, "2 checks passed against the artifact"),
+    "rehearsed": (
+        "r2",
+        {"estimates": [{"from": ["e1"], "to": ["e2"], "up_ms": 1234.5, "undone": ["e2"], "no_down": [],
+                        "longest_lock": {"lock": "SHARE", "ms": 80.0}}]},
+        "schema change rehearsed: e1 → e2 in 1.2 s, SHARE for 80 ms, and back",
+    ),
     "staged": ("r2", {"revision": "", "pairs": [[], []]}, "stage passed on schema (none) with 2 versions"),
+    "proved": (
+        "r2", {"revision": "c2", "pairs": [[], []]}, "2 versions proved in stage on the contracted schema c2",
+    ),
+    "contract": ("r2", {}, "its contract is wanted"),
+    "contract_mandated": (
+        "r2", {"databases": {"stage": DIGEST, "cloud": DIGEST}, "ends": "2026-12-24T06:00:00Z"},
+        "to be signed: the contract of cloud and stage, until 2026-12-24T06:00:00Z",
+    ),
+    "contract_approved": ("r2", {"roles": ["dba", "qa"]}, "the contract is approved by dba and qa"),
+    "contracting": ("cloud", {"before": ["e2"]}, "database cloud is being contracted from e2"),
+    "contracted": ("cloud", {"before": ["e2"], "after": ["c2"]}, "database cloud contracted from e2 to c2"),
+    "contract_over": ("r2", {"databases": ["stage", "cloud"]}, "the contract is over: cloud and stage"),
     "planned": (
         "r2",
         {"waves": [{"ring": "pilot", "tenants": ["a"]}, {"ring": "broad", "tenants": ["b", "c"]}], "why": "new zones"},
         "planned anew, new zones: pilot (1) → broad (2)",
     ),
-    "approval": (64 * "e", {}, "a signature by key eeeeeeeeeeeeeeee…"),
+    "linked": ("r2", {"tickets": ["CHG-1", "SHOP-7"]}, "asked for in CHG-1, SHOP-7"),
+    "scanned": (
+        "r2", {"sbom": {"result": "12 parts"}, "vulnerabilities": None, "secrets": {"result": "clean"}},
+        "scanned: sbom 12 parts, secrets clean",
+    ),
+    "mandated": (
+        "r2", {"digest": DIGEST, "ends": "2026-12-24T06:00:00Z"},
+        "to be signed: mandate sha256:dddddddddddd…, until 2026-12-24T06:00:00Z",
+    ),
+    "approval": (64 * "e", {}, "a signature by eeeeeeeeeeeeeeee…"),
+    "refused": (64 * "e", {"rule": "author"}, "the approval by eeeeeeeeeeeeeeee… does not count: author"),
+    "ratified": ("shop/policy", {"digest": DIGEST}, "shop/policy is in force: sha256:dddddddddddd…"),
+    "signed": ("shop/policy/eee", {}, "a signature for shop/policy/eee"),
+    "reviewed": ("r2", {"verdict": "justified", "reason": "seen"}, "the emergency was looked at: justified, seen"),
+    "consented": ("acme", {"by": "link"}, "acme agrees, link"),
+    "declined": ("acme", {"by": "link", "reason": "audit"}, "acme does not agree, link: audit"),
+    "attested": (
+        "r2", {"predicate": "https://slsa.dev/provenance/v1"},
+        "signed what was found of r2: https://slsa.dev/provenance",
+    ),
+    "checkpointed": ("shop", {"size": 1234, "places": ["git"]}, "checkpoint of 1,234 entries published: git"),
+    "closed": ("r2", {"state": "released", "leaves": [1]}, "evidence laid together: released, 1 entry"),
+    "drifted": ("shop", {"found": [{}], "tenants": 3}, "shop: 1 deviation among 3 tenants"),
     "approved": ("r2", {"roles": ["qa", "security"]}, "approved by qa and security"),
     "briefed": ("r2", {"channel": "#releases", "ts": "1"}, "support brief posted in #releases"),
     "confirmed": (
@@ -44,6 +84,10 @@ TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
     "expanding": ("cloud", {"before": []}, "database cloud is being expanded from empty"),
     "expanded": ("cloud", {"before": ["r1"], "after": ["r2"]}, "database cloud expanded from r1 to r2"),
     "deployed": ("acme", RUNS, "acme → 2.0.0 (cloud b)"),
+    "flagged": (
+        "shop", {"file": "flags.json", "commit": 40 * "c", "digest": DIGEST},
+        "flags of shop published: flags.json of cccccccccccc",
+    ),
     "verdict": ("pilot", {"verdict": "promote", "reason": "0 of 40 were bad"}, "wave pilot: promote, 0 of 40 were bad"),
     "promoted": ("pilot", {"tenants": ["a"], "counts": COUNTS}, "wave pilot is good: 1 tenant"),
     "held": ("pilot", {"verdict": "hold", "message": "blind"}, "held at pilot: blind"),
@@ -108,6 +152,17 @@ def entry(step: str, subject: str, fact: dict[str, Any]) -> Entry:
 def test_every_step_has_its_sentence(step: str) -> None:
     subject, fact, told = TOLD[step]
     assert sentence(entry(step, subject, fact)) == told
+
+
+@pytest.mark.parametrize(
+    ("fact", "told"),
+    [
+        ({"assurance": "attested_by_channel"}, "an approval by eee…"),
+        ({"action": "emergency", "ticket": "INC-1", "reason": "down"}, "an emergency approval (INC-1: down) by eee…"),
+    ],
+)
+def test_approvals_of_other_sorts_say_so(fact: dict[str, Any], told: str) -> None:
+    assert sentence(entry("approval", "eee", fact)) == told
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def test_whatever_a_release_may_wait_for_has_a_name() -> None:
         ("Paused", None, timedelta(hours=24)),
         ("WaitingForCutOff", AT + timedelta(days=6), timedelta(days=6)),
         ("WaitingForMergeBack", None, timedelta(hours=1)),
+        ("WaitingForReview", None, timedelta(hours=1)),
         ("outside", AT + timedelta(minutes=5), timedelta(minutes=5)),
         ("window", AT - timedelta(days=1), timedelta(seconds=30)),  # else it would begin again and again
     ],

@@ -14,13 +14,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stationmaster.domain.approval import PAYLOAD_TYPE
+from stationmaster.domain.approval_statement import PAYLOAD_TYPE
 from stationmaster.domain.approvers import Approvers, UnknownStarterError
 from stationmaster.domain.authors import Authors
 from stationmaster.domain.dsse import key_id, pae
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Draft, Entry
-from stationmaster.domain.waiver import LONGEST, Asked, Gate, Passage, Terms, statement, subject, weigh
+from stationmaster.domain.passage import Gate, Passage
+from stationmaster.domain.passage import people as in_words
+from stationmaster.domain.waiver import LONGEST, Asked, Terms, statement, subject, weigh
 from tests.entries import AT, add
 
 DIGEST, OTHER_DIGEST = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
@@ -49,7 +51,7 @@ def people() -> Approvers:
 
 
 def asked(**other: Any) -> Asked:
-    authors = Authors(frozenset({"dev"}), ())
+    authors = Authors({"c1": frozenset({"dev"})}, ())
     this = Asked("h1", "hotfix", DIGEST, people(), starter="ana", authors=authors, roles=("approver",))
     return replace(this, **other)
 
@@ -239,7 +241,7 @@ def test_one_that_lasts_too_long_does_not_count(seconds: int, counts: bool) -> N
     waive(entries, "rosa", terms(AT + LONGEST + timedelta(seconds=seconds)))
     found = weighed(entries)
     assert (len(found.given) == 1) is counts
-    assert counts or found.refused == ("Rosa's lasts longer than 72 h",)
+    assert counts or [str(one) for one in found.refused] == ["Rosa's lasts longer than 72 h"]
 
 
 def test_only_a_hotfix_may_pass() -> None:
@@ -249,11 +251,68 @@ def test_only_a_hotfix_may_pass() -> None:
 
 
 def test_who_wrote_it_must_be_known() -> None:
-    found = weighed(two(), authors=Authors(frozenset(), ("Mallory <m@x.example>",)))
+    found = weighed(two(), authors=Authors({}, ("Mallory <m@x.example>",)))
     assert not found.open
     assert "approvers.yaml does not know Mallory <m@x.example>" in found.said
     with pytest.raises(UnknownStarterError):
         weighed(two(), starter="nobody")
+
+
+# What the policy states
+
+
+def held(name: str, *roles: str) -> dict[str, Any]:
+    key = {"ed25519": base64.b64encode(raw(name)).decode()}
+    return {"id": name, "name": name.title(), "roles": list(roles), "keys": [key]}
+
+
+def by_quorum(names: Sequence[str], at: datetime = AT, **quorum: int) -> Passage:
+    """What waivers of these people come to; each lasts an hour longer than the one before."""
+    rows = [held("rosa", "security"), held("ben", "security"), held("eve", "ops", "security"), held("ana", "ops")]
+    known = Approvers.model_validate({"people": [*rows, held("dev", "ops"), held("guest", "approver")]})
+    entries: list[Entry] = []
+    for hours, name in enumerate(names, start=1):
+        waive(entries, name, terms(AT + hours * HOUR))
+    return weighed(entries, at, approvers=known, quorum=quorum, roles=tuple(quorum))
+
+
+def test_a_stated_quorum_decides_instead_of_any_two() -> None:
+    found = by_quorum(["rosa", "ben"], security=3)
+    assert (found.open, found.until, found.missing) == (False, None, {"security": 1})
+    assert found.said == "2 of 3 waivers, Rosa's and Ben's; missing: 1 security"
+    assert found.unnamed == "2 of 3 waivers; missing: 1 security"
+    assert by_quorum(["rosa", "ben", "eve"], security=3).open
+    assert by_quorum(["rosa"], security=1).open
+
+
+def test_nobody_counts_for_a_role_that_they_do_not_have_or_in_two() -> None:
+    found = by_quorum(["rosa", "ben"], security=1, ops=1)
+    assert (found.open, found.said) == (False, "1 of 2 waivers, Rosa's and Ben's; missing: 1 ops")
+    assert not by_quorum(["eve"], security=1, ops=1).open
+    assert by_quorum(["eve", "rosa"], security=1, ops=1).open
+
+
+def test_starter_author_and_other_roles_do_not_fill_a_stated_quorum() -> None:
+    found = by_quorum(["rosa", "ana", "dev", "guest"], security=1, ops=1)
+    assert not found.open
+    assert found.said == (
+        "1 of 2 waivers, Rosa's; missing: 1 ops; Ana's does not count: who starts a release cannot waive for it; "
+        "Dev's does not count: nobody waives for what they wrote; Guest's does not count: none of their roles may "
+        "approve it"
+    )
+
+
+def test_a_stated_quorum_holds_until_it_is_not_filled_any_more() -> None:
+    found = by_quorum(["eve", "rosa", "ben"], security=1, ops=1)  # who has ops ends first
+    assert (found.open, found.until) == (True, AT + HOUR)
+    assert by_quorum(["rosa", "ben", "eve"], security=1, ops=1).until == AT + 2 * HOUR
+    assert not by_quorum(["eve", "rosa", "ben"], AT + HOUR, security=1, ops=1).open
+
+
+def test_a_quorum_is_told_in_words() -> None:
+    assert [in_words({}), in_words({"security": 3}), in_words({"ops": 1, "security": 2})] == [
+        "2 approvers", "3 security", "1 ops and 2 security",
+    ]  # fmt: skip
 
 
 WORDS = st.tuples(

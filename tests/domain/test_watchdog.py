@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stationmaster.domain.deaths import ENOUGH, deaths
+from stationmaster.domain.duration import instant
 from stationmaster.domain.flow_runs import FlowRun, Worker
 from stationmaster.domain.release import status, why
 from stationmaster.domain.watchdog import Decision, Seen, decide
@@ -299,3 +300,14 @@ def test_whatever_prefect_says_a_person_has_the_last_word(
     at = datetime(2027, 1, 1, tzinfo=UTC)
     found = FlowRun("7", kind, kind, at - timedelta(seconds=age))
     assert decide(Seen("r1", at, entries, worker, found, None, 999, tries)).do == "leave"
+
+
+@pytest.mark.parametrize("about", ["approval", "window", "soak", "confirm_start"])
+@pytest.mark.parametrize(("minutes", "over"), [(-1, False), (1, True), (178, True), (180, False)])
+def test_the_end_of_a_tenants_time_wakes_what_waits_for_something_else(about: str, minutes: int, *, over: bool) -> None:
+    """Of a time that was over as the wait began the leg knew."""
+    end = instant(AT + timedelta(minutes=minutes))
+    waits = {**APPROVAL, "for": about, "until": instant(AT + timedelta(days=9))}
+    planned = {**FACTS["planned"], "awaited": {"cedar": end}}
+    found = decided(*TO_PLAN, "waiting", run=PARKED, waiting=waits, planned=planned)
+    assert found.do == ("wake" if over and about != "confirm_start" else "leave")

@@ -26,3 +26,10 @@ def shut(hours: int | None) -> Window:
 )
 def test_open_only_if_all_are_open_and_until_the_last_opens(answers: list[Window], said: Window) -> None:
     assert all_of(answers) == said
+
+
+def test_what_names_somebody_is_joined_without_the_name_too() -> None:
+    named = Window(open=False, reason="1 of 2 waivers, Rosa's", unnamed="1 of 2 waivers")
+    found = all_of([named, shut(2)])
+    assert (found.reason, found.kept) == ("1 of 2 waivers, Rosa's, and 2 h", "1 of 2 waivers, and 2 h")
+    assert all_of([shut(2)]).unnamed is None

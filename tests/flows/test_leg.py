@@ -5,12 +5,16 @@ from typing import Any
 import pytest
 
 from stationmaster.blocks.chat import ChatUnavailableError
-from stationmaster.blocks.database import MigrationFailedError
 from stationmaster.blocks.guest import GuestFailedError
+from stationmaster.blocks.migration_running import MigrationFailedError
 from stationmaster.domain.approvers import UnknownStarterError
+from stationmaster.domain.documents import DocumentError
+from stationmaster.domain.entries import Draft
 from stationmaster.domain.errors import StationmasterError
 from stationmaster.domain.release import why
-from stationmaster.flows.leg import OtherReleaseError
+from stationmaster.domain.request import ReleaseRequest
+from stationmaster.flows.leg import OtherReleaseError, conduct
+from stationmaster.flows.release import runbook
 from stationmaster.tasks.migrations import MigrationRefusedError
 from stationmaster.tasks.stage import StageFailedError
 from tests.shop import PRODUCT
@@ -98,11 +102,13 @@ def test_a_migration_that_raises_in_production_leaves_the_tenants_where_they_wer
     world.start()
     world.approve()
     world.source.commits[world.source.refs["v2"]]["migrations/expand.sql"] = "-- RAISE"
+    assert world.start().name == "WaitingForApproval"  # what was signed was another migration
+    world.approve()
     with pytest.raises(MigrationFailedError):
         world.start()
     assert world.production() == OLD
     world.source.commits[world.source.refs["v2"]]["migrations/expand.sql"] = ""
-    assert world.start().name == "Released"
+    assert world.start().name == "Released"  # the first mandate again, to the byte, which was signed
 
 
 def test_a_wave_that_is_as_bad_as_its_neighbours_is_held_and_watched_again_when_somebody_says_so(world: World) -> None:
@@ -155,7 +161,44 @@ def test_when_support_cannot_be_told_production_is_not_touched(world: World) -> 
 def test_a_starter_nobody_knows_starts_nothing(world: World) -> None:
     with pytest.raises(UnknownStarterError, match="'nobody' is nobody in approvers"):
         world.start(starter="nobody")
+    assert world.steps() == []
+    older = ReleaseRequest(id="r2", product="shop", ref="v2", starter="nobody")
+    fact = {**older.asked(), "assurance": "command line"}
+    told = Draft(release="r2", step="confirmed", fact=fact, personal={"who": "nobody"})
+    world.ledger.append(told, world.clock.now())
+    with pytest.raises(UnknownStarterError, match="'nobody' is nobody in approvers"):
+        conduct(world.tools, older, "test", runbook)
     assert world.steps() == [("confirmed", "r2")]
+
+
+def test_a_hint_that_names_people_is_not_kept(world: World) -> None:
+    def lost(_leg: object) -> None:
+        raise UnknownStarterError("anna", ["ana", "ben"])
+
+    request = ReleaseRequest(id="r2", product="shop", ref="v2", starter="ana")
+    with pytest.raises(UnknownStarterError, match="'anna' is nobody") as told:
+        conduct(world.tools, request, "test", lost)
+    assert "did you mean 'ana'?" in str(told.value.hint)
+    fact = world.last("failed").fact
+    assert (fact["message"], fact["hint"]) == (
+        "who starts the release is nobody in approvers.yaml, and must be known",
+        "name yourself with --starter or STATIONMASTER_USER",
+    )
+
+
+@pytest.mark.parametrize("file", ["approvers.yaml", "tenants.yaml"])
+def test_nor_is_what_is_wrong_in_a_file_of_people(world: World, file: str) -> None:
+    world.start()
+    world.approve()
+    text = (path := world.root / file).read_text()
+    path.write_text(
+        text.replace('"name": "Ben"', '"name": ["Ben"]').replace("name: Acme,", "name: [ben@shop.example],")
+    )
+    with pytest.raises(DocumentError, match=r"must be text; .*(Ben|ben@shop)"):
+        world.start()
+    fact = world.last("failed").fact
+    assert (fact["code"], fact["hint"]) == ("document", None)
+    assert fact["message"].startswith(f"{path} is wrong in 1 place, the first in line ")
 
 
 def test_the_name_of_what_ran_before_is_no_name_for_a_release(world: World) -> None:

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default"), pytest.ma
 @flow(name="release over the fakes", retries=0)
 def leg(world: Any, ref: str = "v2") -> State[None]:
     request = ReleaseRequest(id="r2", product="shop", ref=ref, starter="ana")
-    confirm(world.ledger, request, "command line", world.clock.now())
+    confirm(world.ledger, world.tools.signer, request, "command line", world.clock.now())
     return conduct(world.tools, request, "test", runbook)
 
 
@@ -99,7 +99,7 @@ def test_a_breach_ends_in_the_flow_rollback_and_a_failed_release(world: World, m
         monkeypatch.setattr(flows, "load", lambda _product: world.tools)
     world.commit("v2", bad={"cloud": 5})
     request = ReleaseRequest(id="r2", product="shop", ref="v2", starter="ana")
-    confirm(world.ledger, request, "command line", world.clock.now())
+    confirm(world.ledger, world.tools.signer, request, "command line", world.clock.now())
     release_flow.release(request, return_state=True)
     world.approve()
     ended = release_flow.release(request, return_state=True)

@@ -26,7 +26,8 @@ from tests.repository import Repository
 from tests.shop import PRODUCT
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("prefect_server")]
-EVERY = [f"{name}/stationmaster" for name in ("catch-up", "merge-back-check", "release", "rollback", "train")]
+FLOWS = ("approve", "catch-up", "drift", "merge-back-check", "release", "rollback", "train")
+EVERY = [f"{name}/stationmaster" for name in FLOWS]
 _SERVERS = {"id", "created", "updated", "flow_id", "last_polled", "version"}  # Prefect's own words for a deployment
 _TRAIN = "train: {cadence: FREQ=DAILY;BYHOUR=9, zone: Europe/Berlin}\n"
 
@@ -88,10 +89,11 @@ def test_a_product_gets_its_trains_merge_backs_and_alerts(home: Path, capsys: py
     chat = SlackChat(base_url="http://127.0.0.1:1/api/", token=SecretStr("xoxb-1"), channel="C1")
     remember("chat", "shop", chat)
     told = register(capsys, "--product", "shop")
-    assert sorted(told["deployments"]) == sorted([*EVERY, "merge-back-check/shop", "train/shop"])
+    assert sorted(told["deployments"]) == sorted([*EVERY, "drift/shop", "merge-back-check/shop", "train/shop"])
     assert len(told["alerts"]) == 2
     assert deployed("train/shop").parameters == {"request": {"product": "shop"}}
-    assert [one.slug for one in deployed("merge-back-check/shop").schedules] == [SLUG]
+    for flow in ("drift", "merge-back-check"):
+        assert [one.slug for one in deployed(f"{flow}/shop").schedules] == [SLUG]
 
 
 def test_catch_up_has_the_file_and_a_schedule_and_keeps_what_people_made_of_it(

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 def shop(world: World, prefect_server: None, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(flows, "load", lambda _product: world.tools)
     world.commit("v2")
-    confirm(world.ledger, ASKED, "command line", world.clock.now())
+    confirm(world.ledger, world.tools.signer, ASKED, "command line", world.clock.now())
     return world
 
 

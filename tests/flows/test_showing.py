@@ -1,13 +1,17 @@
 """What people see of a release beside its flow run, of releases over the fakes."""
 
+import socket
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
 from prefect.exceptions import PrefectException
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from stationmaster.domain.summary import percent, plan_of, plan_rows, summary
-from stationmaster.flows.showing import show
+from stationmaster.flows.showing import is_there, show
 from tests.world import World
 from tests.world import world as made
 
@@ -98,3 +102,28 @@ def test_a_server_that_does_not_take_it_stops_nothing(world: World, monkeypatch:
     monkeypatch.setattr("stationmaster.flows.showing.FlowRunContext.get", object)
     monkeypatch.setattr("stationmaster.flows.showing.create_table_artifact", away)
     show(world.tools, "r2", planned=True)
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect's client tries each artifact for a minute and more; the tenants of a wave would wait so long."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens
+        server = f"http://127.0.0.1:{taken.getsockname()[1]}/api"
+        world.start()
+        monkeypatch.setattr("stationmaster.flows.showing.FlowRunContext.get", object)
+        monkeypatch.setattr("stationmaster.flows.showing._show", lambda *_, **__: pytest.fail("it was asked"))
+        with temporary_settings({PREFECT_API_URL: server}):
+            show(world.tools, "r2")
+
+
+def test_one_that_answers_is_there_whatever_it_says() -> None:
+    answers = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)  # 501 to whatever is asked
+    thread = Thread(target=answers.serve_forever, daemon=True)
+    thread.start()
+    try:
+        assert is_there(f"http://127.0.0.1:{answers.server_port}/api")
+    finally:
+        answers.shutdown()
+        answers.server_close()
+        thread.join()
+    assert is_there(None)

@@ -22,7 +22,8 @@ def brief(world: World, release: str) -> str:
 
 
 def messages(world: World) -> list[str]:
-    return [key for key, _ in world.chat.messages]
+    """To support; the approvers were asked before."""
+    return [key for key, _ in world.chat.messages if "/approval/" not in key]
 
 
 def test_a_good_release_is_followed_from_wave_to_wave(world: World) -> None:

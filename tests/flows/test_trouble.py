@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from stationmaster.blocks.database import MigrationFailedError
 from stationmaster.blocks.guest import GuestFailedError
+from stationmaster.blocks.migration_running import MigrationFailedError
 from stationmaster.domain.errors import OutsideError
 from stationmaster.domain.release import why
 from stationmaster.ledger.faults import LedgerUnreachableError

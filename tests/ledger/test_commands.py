@@ -189,11 +189,8 @@ class Commands(RuleBasedStateMachine):
 
     @rule(release=st.sampled_from([*RELEASES]))
     def approve(self, release: str) -> None:
-        if (
-            self.known[release].over is None
-            and self.world.ledger.entries(release)
-            and self.world.status(release).digest
-        ):
+        asked = any(entry.step == "mandated" for entry in self.world.ledger.entries(release))
+        if self.known[release].over is None and asked:
             self.world.approve(release)
 
     @precondition(lambda self: any(one.back for one in self.known.values()))
@@ -275,7 +272,8 @@ class Commands(RuleBasedStateMachine):
         for name in moved - set(believed.arrived):
             assert self.open
             assert not {"env:production", f"ring:{RINGS[name]}", f"tenant:{name}"} & self._freezes()
-        if moved - {"acme"}:
+        newer = int(self.world.production()["acme"]) > int(RELEASES[fence.release].removeprefix("v"))
+        if moved - {"acme"} and not newer:  # who runs something newer is no pilot of it
             assert believed.good > believed.arrived.get("acme", -1), "widened before the pilots were found good"
 
     def _nothing_stops(self, release: str) -> None:

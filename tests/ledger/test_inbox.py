@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import text
 
 from stationmaster.domain.deliveries import MergedChange
-from stationmaster.ledger.connection import alone
+from stationmaster.ledger.connection import alone, engine_for
 from stationmaster.ledger.faults import LedgerBusyError, LedgerUnreachableError
 from stationmaster.ledger.inbox import Delivery, Inbox
+from stationmaster.ledger.schema import configuration
 from stationmaster.ledger.store import Ledger
 
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -129,11 +131,12 @@ def test_it_lies_in_the_ledgers_own_database_and_leaves_the_ledger_alone(address
 
 
 def test_a_ledger_of_before_gets_an_inbox_and_keeps_what_it_has(address: str) -> None:
-    with Ledger.open(address) as old, old.engine.begin() as connection:
-        for name in ("inbox_notes", "inbox_cursors", "inbox", "inbox_counts"):
-            connection.execute(text(f"DROP TABLE {name}"))
-        connection.execute(text("UPDATE ledger_version SET version_num = '0001'"))
+    engine, config = engine_for(address), configuration()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
         connection.execute(text("UPDATE head SET size = 7"))
+    engine.dispose()
     with Inbox.open(address) as inbox, inbox.engine.connect() as connection:
         assert inbox.accept([brought(1)], AT) == ["accepted"]
         assert connection.execute(text("SELECT size FROM head")).scalar() == 7

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from stationmaster.domain.entries import OBSERVED, STEPS, UNDONE_BY, Entry
 from stationmaster.domain.errors import StationmasterError
+from stationmaster.domain.merkle import leaf
 from stationmaster.ledger import faults, tables
-from stationmaster.ledger.rows import leaf, unseal
+from stationmaster.ledger.rows import unseal
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/ledger.md").read_text()
 BLOCKS = re.findall(r"```(?:json)?\n(.*?)\n```", PAGE, re.DOTALL)

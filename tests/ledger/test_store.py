@@ -120,6 +120,18 @@ def test_in_memory_is_a_ledger_too() -> None:
         assert len(ledger.entries()) == 1
 
 
+def test_going_back_reads_as_far_as_one_goes(ledger: Ledger) -> None:
+    told = [ledger.observe(Draft(release="drift", step="drifted", subject="shop"), AT) for _ in range(40)]
+    ledger.observe(Draft(release="drift", step="drifted", subject="till"), AT)
+    assert list(ledger.backwards("drifted", "shop")) == told[::-1]
+    assert list(ledger.backwards("drifted", "shop", 20)) == told[:20][::-1]
+    assert list(ledger.backwards("drifted", "shop", 0)) == list(ledger.backwards("drifted", "nobody")) == []
+    asked: list[str] = []
+    event.listen(ledger.engine, "before_cursor_execute", lambda _c, _u, text, *_: asked.append(text))
+    assert next(ledger.backwards("drifted", "shop")) == told[-1]
+    assert len([text for text in asked if " entries" in text]) == 1
+
+
 def test_no_question_reads_the_whole_table(tmp_path: Path) -> None:
     """SQLite tells how it would answer: every step must search an index, none may scan the entries."""
     asked: list[tuple[str, object]] = []
@@ -129,11 +141,12 @@ def test_no_question_reads_the_whole_table(tmp_path: Path) -> None:
             ledger.engine, "before_cursor_execute", lambda _c, _u, text, given, *_: asked.append((text, given))
         )
         ledger.running(), ledger.releases(), ledger.entries("r1"), ledger.recorded("r1", "deployed", "acme", {})
+        list(ledger.backwards("deployed", "acme", 9))
         questions = [each for each in asked if " entries" in each[0]]
         with ledger.engine.connect() as connection:
             plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", given) for text, given in questions]  # type: ignore[arg-type]
             steps = [row.detail for plan in plans for row in plan]
-    assert len(questions) == len(RUNS) + 1 + 1 + 2
+    assert len(questions) == len(RUNS) + 1 + 1 + 2 + 1
     assert any(step.startswith("SEARCH entries USING") for step in steps)
     assert not [step for step in steps if step.startswith("SCAN entries")]
 

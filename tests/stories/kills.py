@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from stationmaster.blocks.supervisor import Supervisor
 from stationmaster.domain.entries import OBSERVED, Entry
@@ -26,7 +27,24 @@ _PATIENCE = 240.0  # seconds for whatever has to come
 
 # What differs from run to run: when, how long, how much, where, and what was counted.
 _MEASURED = frozenset(
-    {"seconds", "size", "log", "ts", "colour", "counts", "reason", "decided_at", "decided_ms", "placements", "message"}
+    {
+        "seconds",
+        "began",
+        "ended",
+        "size",
+        "log",
+        "ts",
+        "colour",
+        "counts",
+        "reason",
+        "decided_at",
+        "decided_ms",
+        "placements",
+        "message",
+        "asked_at",
+        "ends",  # of a mandate: the end of its plan, and some time
+        "planned",  # the index of the plan's entry
+    }
 )
 
 
@@ -88,9 +106,43 @@ class Release:
             assert fold(entries) not in {"failed", "held"} or entries[-1].fact.get("cause") == "unwatched", entries[-1]
             assert time.monotonic() < deadline, [entry.step for entry in entries][-12:]
             time.sleep(0.2)
-        self.when(
-            lambda entries: (entries[-1].step, entries[-1].subject) == ("told", self.id), "last word in the brief"
-        )
+        self.when(lambda entries: _told(entries) and entries[-1].step == "closed", "last word and list of evidence")
+
+
+def _told(entries: list[Entry]) -> bool:
+    """Whether the brief says how it ended."""
+    last = {entry.step: entry.index for entry in entries if entry.subject == entry.release}
+    return last.get("told", -1) > max(last.get("released", -1), last.get("restored", -1))
+
+
+@contextmanager
+def held(release: Release, step: str) -> Iterator[None]:
+    """Nobody appends anything once the release has one more entry of a step, to the end of the block: whoever is killed
+    meanwhile dies between that entry and the next, however fast it is.
+    """
+    known = max((entry.index for entry in release.entries()), default=-1)
+    url = release.ledger.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (_GATE,))
+        connection.execute(sql.SQL(_HOLDS).format(sql.Literal(release.id), sql.Literal(step), known, _GATE))
+        try:
+            yield
+        finally:
+            connection.execute("SELECT pg_advisory_unlock(%s)", (_GATE,))
+            connection.execute("DROP TRIGGER gate ON entries")
+
+
+_GATE = 4711
+_HOLDS = """
+CREATE OR REPLACE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM entries WHERE release = {} AND step = {} AND index > {}) THEN
+        PERFORM pg_advisory_xact_lock({});
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER gate BEFORE INSERT ON entries FOR EACH ROW EXECUTE FUNCTION gate();
+"""
 
 
 def kill(pid: int) -> None:
@@ -153,7 +205,7 @@ def _artifacts(sandbox: Sandbox) -> set[str]:
 
 def _briefs(sandbox: Sandbox) -> list[dict[str, Any]]:
     """What releases posted; alerts of crashed runs have no key."""
-    return [one for one in sandbox.messages() if "thread_ts" not in one and "metadata" in one]
+    return [one for one in sandbox.notices() if "metadata" in one]
 
 
 def _migrations(release: Release) -> dict[str, int]:
@@ -161,8 +213,8 @@ def _migrations(release: Release) -> dict[str, int]:
     found = {}
     for instance, url in json.loads(copy.read_text())["databases"].items():
         with psycopg.connect(url.replace("+psycopg", "")) as connection:
-            sql = "SELECT count(*) FROM applied WHERE revision = %s"
-            row = connection.execute(sql, (release.bump.revision,)).fetchone()
+            counted = "SELECT count(*) FROM applied WHERE revision = %s"
+            row = connection.execute(counted, (release.bump.revision,)).fetchone()
             found[instance] = row[0] if row else 0
     return found
 
@@ -180,13 +232,21 @@ def story(release: Release) -> list[tuple[str, str, str]]:
         release.id: "RELEASE", release.bump.revision: "REVISION",
         **dict.fromkeys(facts["cut"]["previous"], "PREVIOUS"),
     }  # fmt: skip
-    kept = [entry for entry in entries if entry.step not in OBSERVED | {"approval"}]
-    return [(entry.step, _renamed(entry.subject, names), _renamed(_plain(entry.fact), names)) for entry in kept]
+    kept = [entry for entry in entries if entry.step not in OBSERVED | {"approval", "attested", "closed"}]
+    told = [(entry.step, _renamed(entry.subject, names), _renamed(_plain(entry.fact), names)) for entry in kept]
+    # What a killed leg left unsigned the next one signs first, so the order differs, and not what is signed.
+    signed = {(entry.subject, entry.fact["predicate"]) for entry in entries if entry.step == "attested"}
+    told += sorted(("attested", _renamed(subject, names), predicate) for subject, predicate in signed)
+    # Its entries are listed again when one more came after the list: what counts is that the last list has them all.
+    last = max(entry.index for entry in entries if entry.step == "closed")
+    rest = {entry.index for entry in entries if entry.index < last and entry.step != "closed"}
+    (closed,) = [entry for entry in entries if entry.index == last]
+    return [*told, ("closed", closed.fact["state"], str(set(closed.fact["leaves"]) == rest))]
 
 
 def _plain(fact: dict[str, Any]) -> str:
     text = json.dumps({name: value for name, value in fact.items() if name not in _MEASURED}, sort_keys=True)
-    return re.sub(r'"seconds": [\d.]+|"(log|start|end)": "[^"]+"', '"…": 0', text)
+    return re.sub(r'"seconds": [\d.]+|"(log|start|end|ends)": "[^"]+"', '"…": 0', text)
 
 
 def _renamed(text: str, names: dict[str, str]) -> str:

@@ -74,6 +74,10 @@ class Sandbox:
         lines = (self.run_dir / "messages.jsonl").read_text().splitlines()
         return list({message["ts"]: message for message in map(json.loads, lines)}.values())
 
+    def notices(self) -> list[dict[str, Any]]:
+        """Messages to support, each the first of its thread. The requests to approve are not to support."""
+        return [one for one in self.messages() if "thread_ts" not in one and not _asks(one)]
+
     def failures(self) -> list[dict[str, Any]]:
         """Requests of the traffic that failed so far."""
         lines = (self.run_dir / "traffic.jsonl").read_text().splitlines()
@@ -92,6 +96,11 @@ class Sandbox:
         """Every process that has the run directory in its environment or command."""
         mark = str(self.run_dir).encode()
         return {int(place.name) for place in Path("/proc").iterdir() if place.name.isdigit() and _mentions(place, mark)}
+
+
+def _asks(message: dict[str, Any]) -> bool:
+    key: str = message.get("metadata", {}).get("event_payload", {}).get("key", "")
+    return "/approval/" in key
 
 
 def _mentions(place: Path, mark: bytes) -> bool:

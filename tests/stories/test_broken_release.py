@@ -73,7 +73,7 @@ def test_its_figures_are_those_of_the_clients(sandbox: Sandbox, broken: Told) ->
 
 def test_support_reads_one_brief_and_one_message_about_the_way_back(sandbox: Sandbox, broken: Told) -> None:
     assert facts(broken, "told")
-    brief, notice = [one for one in sandbox.messages() if RELEASE in str(one) and "thread_ts" not in one]
+    brief, notice = [one for one in sandbox.notices() if RELEASE in str(one)]
     assert "edited" in brief
     assert "↩ *Wave 1: pilot* · rolled back" in str(brief)
     assert "○ *Wave 2: early* · called off" in str(brief)

@@ -43,8 +43,13 @@ def test_status_and_list_keep_their_contract(sandbox: Sandbox) -> None:
 
 
 def test_support_was_told_once(sandbox: Sandbox) -> None:
-    briefs = [one for one in sandbox.messages() if "1.2.0" in str(one) and "thread_ts" not in one]
+    briefs = [one for one in sandbox.notices() if "1.2.0" in str(one)]
     assert len(briefs) == 1
+
+
+def test_approval_was_asked_for_once(sandbox: Sandbox) -> None:
+    asked = [one for one in sandbox.messages() if one["text"] == f"{RELEASE} waits for approval"]
+    assert len(asked) == 1
 
 
 def test_journeys_pass_for_every_tenant(sandbox: Sandbox) -> None:

@@ -7,7 +7,7 @@ import pytest
 from stationmaster.blocks.leg import Leg
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.plan import Plan
-from stationmaster.tasks.approval import require_approval
+from stationmaster.tasks.approval import lay_down_mandate, require_approval
 from stationmaster.tasks.brief import send_brief
 from stationmaster.tasks.build import build
 from stationmaster.tasks.cut import cut
@@ -44,8 +44,10 @@ def ready(world: World) -> Callable[..., AbstractContextManager[Ready]]:
             this = cut.fn(leg)
             artifact = build.fn(leg, this)
             plan = make_plan.fn(leg, this, artifact)
-            require_approval.fn(leg, this, artifact)
+            lay_down_mandate.fn(leg, this, artifact, plan)
+            require_approval.fn(leg, this)
             send_brief.fn(leg, this, artifact, plan)
+            world.database.put("r2")  # as the waves' expand does, before anybody is led there
             yield Ready(leg, this, artifact, plan)
 
     return prepared

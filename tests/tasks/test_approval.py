@@ -2,11 +2,13 @@
 
 import pytest
 
+from stationmaster.blocks.approving import ApprovalMissingError
 from stationmaster.domain.artifact import Artifact
 from stationmaster.domain.entries import Draft
-from stationmaster.tasks.approval import ApprovalMissingError, require_approval
+from stationmaster.tasks.approval import lay_down_mandate, require_approval
 from stationmaster.tasks.build import build
 from stationmaster.tasks.cut import cut
+from stationmaster.tasks.plan import make_plan
 from tests.shop import people
 from tests.world import World
 
@@ -15,7 +17,9 @@ def asked(world: World) -> Artifact:
     with world.leg() as leg:
         this = cut.fn(leg)
         artifact = build.fn(leg, this)
-        require_approval.fn(leg, this, artifact)
+        plan = make_plan.fn(leg, this, artifact)
+        lay_down_mandate.fn(leg, this, artifact, plan)
+        require_approval.fn(leg, this)
     return artifact
 
 
@@ -31,7 +35,10 @@ def test_with_one_it_passes_and_says_in_which_role(world: World) -> None:
     world.approve()
     asked(world)
     entry = world.last("approved")
-    assert entry.fact == {"roles": ["release-approver"]}
+    assert entry.fact == {
+        "roles": ["release-approver"], "mandate": world.last("mandated").fact["digest"], "assurances": ["signed"],
+        "emergency": False,
+    }  # fmt: skip
     assert world.ledger.personal(entry) == {"who": ["ben"]}
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from stationmaster.blocks.guest import GuestFailedError, GuestTimeoutError
+from stationmaster.domain.coverage import CoverageUnreadableError
 from stationmaster.domain.product import Check
 from stationmaster.domain.quarantine import ReportUnreadableError, TestsFailedError
 from stationmaster.tasks.build import build
 from stationmaster.tasks.checks import run_check, run_checks
 from stationmaster.tasks.cut import cut
-from tests.shop import PRODUCT
+from tests.shop import PRODUCT, SECRET
 from tests.world import World
 
 ONE = 'checks: [{name: smoke, command: [grep, -q, version, "{artifact}"]}]'
@@ -93,7 +94,7 @@ FAILS = "mkdir -p out; cp $0 out/r.xml; echo 1 failed; exit 1"
 def test_a_quarantined_test_that_fails_is_recorded_and_stops_nothing(world: World) -> None:
     judged(world, FAILS)
     (check,) = world.last("tested", "r3").fact["checks"]
-    assert {"name", "seconds", "log", "tests", "quarantined"} == set(check)
+    assert {"name", "seconds", "log", "tests", "quarantined", "report"} == set(check)
     assert check["tests"] == 2
     assert check["quarantined"] == [
         {"test": "t.flaky", "ticket": "SHOP-1", "owner": "ana", "expires": "2100-01-01", "outcome": "failed"}
@@ -176,3 +177,58 @@ def test_a_report_below_a_committed_link_is_refused_before_anything_runs(tmp_pat
         run_check(check, "artifact", tmp_path / "export", tmp_path, {}, today=date(2026, 11, 23))
     assert (tmp_path / "else" / "r.xml").read_text() == "precious"
     assert not (tmp_path / "ran").exists()
+
+
+def kept(world: World, digest: str) -> bytes:
+    return world.tools.evidence.bytes_of(digest)
+
+
+def test_what_a_check_printed_and_reported_is_kept_without_secrets_and_the_log_stays(world: World) -> None:
+    suite = f'<testsuite tests=\\"1\\"><testcase classname=\\"t\\" name=\\"{SECRET}\\"/></testsuite>'
+    checked(world, f"{{name: a, report: r.xml, command: [sh, -c, \"echo is {SECRET}; echo '{suite}' > r.xml\"]}}")
+    (check,) = world.last("tested", "r3").fact["checks"]
+    assert kept(world, check["log"]) == b"is ***\n"
+    assert b'name="***"' in kept(world, check["report"])
+    assert (world.tools.work / "r3" / "check-a" / "check.log").read_text() == f"is {SECRET}\n"
+
+
+COBERTURA = '<coverage lines-valid=\\"8\\" lines-covered=\\"7\\"/>'
+
+
+def covered(world: World, script: str) -> None:
+    checked(world, f'{{name: a, coverage: out/c.xml, command: [sh, -c, "mkdir -p out; {script}"]}}')
+
+
+def test_coverage_is_a_fact_of_the_build_and_its_report_is_kept(world: World) -> None:
+    covered(world, f"echo '{COBERTURA}' > out/c.xml")
+    (check,) = world.last("tested", "r3").fact["checks"]
+    report = check["coverage"].pop("report")
+    assert check["coverage"] == {"lines": {"covered": 7, "valid": 8}, "permille": 875}
+    assert kept(world, report).startswith(b"<coverage")
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("true", "left no such file"),
+        ("mkdir out/c.xml", "left no such file"),
+        ("ln -s /etc/hostname out/c.xml", "left no such file"),
+        ("echo broken > out/c.xml", "no XML"),
+        ("truncate -s 17M out/c.xml", "larger than 16 MiB"),
+    ],
+)
+def test_a_check_that_leaves_no_coverage_as_it_promised_stops_the_release(world: World, script: str, said: str) -> None:
+    with pytest.raises(CoverageUnreadableError, match=said) as wrong:
+        covered(world, script)
+    assert wrong.value.file == "out/c.xml"
+    assert ("tested", "r3") not in world.facts("r3")
+
+
+def test_coverage_that_was_committed_is_not_believed(world: World) -> None:
+    commit = world.commit("v3", product=PRODUCT.replace(ONE, "checks: [{name: a, command: ['true'], coverage: c.xml}]"))
+    world.source.commits[commit]["c.xml"] = '<coverage lines-valid="1" lines-covered="1"/>'
+    with world.leg("r3", "v3") as leg:
+        this = cut.fn(leg)
+        artifact = build.fn(leg, this)
+        with pytest.raises(CoverageUnreadableError, match="left no such file"):
+            run_checks.fn(leg, this, artifact)

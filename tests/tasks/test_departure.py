@@ -9,6 +9,7 @@ import pytest
 
 from stationmaster.blocks.leg import Leg, ReleaseAbortedError, on_duty
 from stationmaster.domain.artifact import Cut
+from stationmaster.domain.emergency import Review
 from stationmaster.domain.entries import Draft
 from stationmaster.domain.hotfix import MergeBack
 from stationmaster.domain.product import Product
@@ -105,15 +106,28 @@ def test_a_stage_that_was_expanded_is_not_production(world: World) -> None:
 def test_an_overdue_way_back_stops_it_and_is_looked_at_every_hour(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[str, str]] = []
+    asked: list[str] = []
     since, due = LEAVES.replace(day=18), LEAVES.replace(day=21)
 
-    def owes(_tools: object, product: Product, into: str) -> list[MergeBack]:
-        asked.append((product.product, into))
+    def owes(_tools: object, product: Product) -> list[MergeBack]:
+        asked.append(product.product)
         return [MergeBack("fix-1", "ana", "main", since, due)]
 
     monkeypatch.setattr(departure, "owed", owes)
     with leg(world) as (one, this):
         world.clock.at = LEAVES
         assert waits(one, this) == ("person", "2026-11-24T10:00:00Z")
-    assert asked == [("shop", "main")]
+    assert asked == ["shop"]
+
+
+def test_who_went_ahead_alone_is_told_and_not_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    since, due = LEAVES.replace(day=18), LEAVES.replace(day=21)
+    owes = [Review("r1", 1, "rosa", "INC-1", "it is down", since, due)]
+    monkeypatch.setattr(departure, "owed", lambda *_: owes)
+    with leg(world) as (one, this):
+        world.clock.at = LEAVES
+        with pytest.raises(NotDepartedError, match="in which rosa went ahead alone") as wait:
+            require_departure.fn(one, this)
+    message, hint = wait.value.kept
+    assert "in which somebody went ahead alone" in message
+    assert "release abort r3" in str(hint)

@@ -9,11 +9,12 @@ from stationmaster.blocks.artifact_store import ArtifactCorruptError
 from stationmaster.blocks.flag_store import FlagFileError
 from stationmaster.blocks.instances import InstanceDidNotStartError, UnknownInstanceError
 from stationmaster.blocks.openness import WindowClosedError
+from stationmaster.blocks.serving import start_instance
 from stationmaster.blocks.supervisor import FencedError
 from stationmaster.tasks.deploy import deploy, publish_flags, shift
-from tests.shop import FLAGS
+from tests.shop import FLAGS, SECRET
 from tests.tasks.conftest import Ready
-from tests.world import World
+from tests.world import World, once
 
 Prepared = Callable[..., AbstractContextManager[Ready]]
 COLOURS = {"cloud": "b"}
@@ -29,16 +30,59 @@ def test_a_wave_is_routed_and_recorded_once(world: World, ready: Prepared) -> No
     assert world.target.did.count(("shifted", "acme", "2")) == 1
     assert world.facts().count(("deployed", "acme")) == 1
     fact = world.last("deployed").fact
+    assert world.tools.evidence.bytes_of(fact.pop("log")).startswith(b"serving with {")
     assert fact == {
         "version": "2", "digest": now.artifact.digest, "commit": now.cut.commit.commit, "instance": "cloud",
-        "colour": colour,
+        "colour": colour, "asked_at": "2026-11-23T08:00:00Z",
     }  # fmt: skip
+
+
+def test_what_takes_long_says_when_the_approvals_were_asked(world: World, ready: Prepared) -> None:
+    """The mandate may be over when it is recorded: what counts is the gate in front of it."""
+    with ready() as now:
+        deploy.fn(now.leg, now.cut, now.artifact, "cloud")
+        world.power.trap = once("target.shift", lambda _: world.clock.sleep(20))
+        shift.fn(now.leg, now.cut, now.artifact, now.plan.waves[0], COLOURS)
+        publish_flags.fn(now.leg, now.cut)
+    asked = [world.last(step).fact["asked_at"] for step in ("deployed", "flagged")]
+    assert asked == ["2026-11-23T08:00:00Z", "2026-11-23T08:00:20Z"]
+    assert world.last("deployed").at == "2026-11-23T08:00:20Z"
 
 
 def test_deploying_twice_starts_one_process(world: World, ready: Prepared) -> None:
     with ready() as now:
         assert {deploy.fn(now.leg, now.cut, now.artifact, "cloud") for _ in range(3)} == {"b"}
     assert world.target.did.count(("started", "cloud", "2")) == 1
+
+
+def test_what_the_process_printed_before_anybody_was_routed_to_it_is_kept_once_and_without_secrets(
+    world: World, ready: Prepared
+) -> None:
+    with ready() as now:
+        deploy.fn(now.leg, now.cut, now.artifact, "cloud")
+        world.target.runs["cloud", "b"]["env"] = "what acme asked"
+        deploy.fn(now.leg, now.cut, now.artifact, "cloud")
+        shift.fn(now.leg, now.cut, now.artifact, now.plan.waves[0], COLOURS)
+    kept = world.tools.evidence.bytes_of(world.last("deployed").fact["log"])
+    assert b"DATABASE_URL" in kept
+    assert b"***" in kept
+    assert SECRET.encode() not in kept
+    assert b"acme" not in kept
+
+
+@pytest.mark.parametrize("note", [None, '{"log": "sha', "[]"])
+def test_a_note_of_a_log_that_is_gone_or_half_written_is_made_again(
+    world: World, ready: Prepared, note: str | None
+) -> None:
+    with ready() as now:
+        deploy.fn(now.leg, now.cut, now.artifact, "cloud")
+        (path,) = (now.leg.folder("deployed")).glob("cloud-b-*.json")
+        path.unlink()
+        if note is not None:
+            path.write_text(note)
+        deploy.fn(now.leg, now.cut, now.artifact, "cloud")
+        shift.fn(now.leg, now.cut, now.artifact, now.plan.waves[0], COLOURS)
+    assert world.last("deployed").fact["log"].startswith("sha256:")
 
 
 def test_a_route_that_was_changed_since_is_set_again(world: World, ready: Prepared) -> None:
@@ -134,4 +178,4 @@ def test_an_instance_that_ends_at_once_is_named(world: World, ready: Prepared) -
         broken.write_text('{"version": "3", "kind": "broken"}')
         made = world.store.publish(broken)
         with pytest.raises(InstanceDidNotStartError, match="cloud ended"):
-            deploy.fn(now.leg, now.cut, made, "cloud")
+            start_instance(now.leg, now.cut.product.service, made.digest, "cloud")

@@ -100,7 +100,7 @@ def test_who_runs_what_it_does_not_contain_is_left_where_it_is(world: World) -> 
 
 def run(world: World, ref: str = "hotfix/1") -> str | None:
     request = asked(ref)
-    confirm(world.ledger, request, "command line", world.clock.now())
+    confirm(world.ledger, world.tools.signer, request, "command line", world.clock.now())
     return conduct(world.tools, request, "test", runbook).name
 
 
@@ -117,7 +117,7 @@ def test_it_passes_every_gate_with_approvals_of_its_own(world: World) -> None:
 
 def test_who_calls_another_release_a_hotfix_later_gets_no_other_approvals(world: World) -> None:
     fix(world)
-    confirm(world.ledger, asked("hotfix/1", "manual"), "command line", world.clock.now())
+    confirm(world.ledger, world.tools.signer, asked("hotfix/1", "manual"), "command line", world.clock.now())
     leg: Leg
     with (
         on_duty(world.tools, asked("hotfix/1"), "test") as leg,

@@ -1,12 +1,14 @@
 """Expand: read before it runs, for every state a database is in; run once per database."""
 
+import json
+
 import pytest
 
-from stationmaster.blocks.database import MigrationFailedError
+from stationmaster.blocks.migration_running import MigrationFailedError
 from stationmaster.blocks.openness import FrozenError
 from stationmaster.tasks.cut import cut
 from stationmaster.tasks.migrations import MigrationRefusedError, expand, lint
-from tests.shop import PRODUCT
+from tests.shop import PRODUCT, SECRET
 from tests.world import Killed, World
 
 
@@ -51,7 +53,28 @@ def test_each_database_is_expanded_once(world: World) -> None:
             expand.fn(leg, this, "stage")
     assert world.database.ran == [("stage", "r2")]
     entry = world.last("expanded")
-    assert (entry.subject, entry.fact) == ("stage", {"before": ["r1"], "after": ["r2"]})
+    assert (entry.subject, entry.fact["before"], entry.fact["after"]) == ("stage", ["r1"], ["r2"])
+
+
+def test_what_was_run_and_what_it_printed_is_kept_without_secrets(world: World) -> None:
+    world.commit("v3", sql=f"SELECT 1 /* {SECRET} */")
+    with world.leg("r3", "v3") as leg:
+        expand.fn(leg, cut.fn(leg), "stage")
+    fact, evidence = world.last("expanded", "r3").fact, world.tools.evidence
+    assert evidence.bytes_of(fact["sql"]) == b"SELECT 1 /* *** */"
+    ran = json.loads(evidence.bytes_of(fact["ran"]))
+    assert (ran["from"], ran["to"], ran["statements"][0]["sql"]) == (["r1"], ["r2"], "SELECT 1 /* *** */")
+    assert evidence.bytes_of(fact["log"]) == b"running revision r2 on ***\n"
+    assert world.last("expanding", "r3").fact == {"before": ["r1"], "sql": fact["sql"]}
+
+
+def test_what_became_dangerous_after_it_was_linted_is_not_run(world: World) -> None:
+    """As when a backup is restored between the linter and the slot of the tenant."""
+    world.commit("v3", sql="DROP TABLE orders")
+    with world.leg("r3", "v3") as leg, pytest.raises(MigrationRefusedError):
+        expand.fn(leg, cut.fn(leg), "stage")
+    assert world.database.ran == []
+    assert ("expanding", "stage") not in world.facts("r3")
 
 
 def test_where_a_database_was_is_known_also_when_the_process_died_before_it_said_so(world: World) -> None:
@@ -63,7 +86,9 @@ def test_where_a_database_was_is_known_also_when_the_process_died_before_it_said
         world.power.on()
         expand.fn(leg, this, "stage")
     assert world.database.ran == [("stage", "r2")]
-    assert world.last("expanded").fact == {"before": ["r1"], "after": ["r2"]}
+    fact = world.last("expanded").fact
+    assert (fact["before"], fact["after"]) == (["r1"], ["r2"])
+    assert fact["sql"] == world.last("expanding").fact["sql"]
 
 
 def test_a_frozen_environment_keeps_its_schema_and_an_expanded_one_is_only_put_on_record(world: World) -> None:
@@ -90,7 +115,8 @@ def test_a_database_that_was_restored_since_is_expanded_again(world: World) -> N
     with world.leg("r3", "v2") as other:
         expand.fn(other, cut.fn(other), "stage")
     assert world.database.ran.count(("stage", "r2")) == 2
-    assert world.last("expanded", "r3").fact == {"before": ["r1"], "after": ["r2"]}
+    fact = world.last("expanded", "r3").fact
+    assert (fact["before"], fact["after"]) == (["r1"], ["r2"])
 
 
 def test_a_revision_that_raises_is_not_recorded(world: World) -> None:

@@ -49,6 +49,7 @@ def test_two_let_it_go_on_at_once_although_its_waves_are_planned_for_after_the_b
     waive(night, "rosa")
     assert night.run() == "WaitingForWindow"
     assert night.said().endswith("is closed: tenants.yaml:acme#month end (1 of 2 waivers, Rosa's)")
+    assert night.kept().endswith("is closed: tenants.yaml:acme#month end (1 of 2 waivers)")
     for who in ("ana", "dev", "guest"):
         waive(night, who)
     assert night.run() == "WaitingForWindow"
@@ -200,6 +201,7 @@ def test_a_blackout_of_migrations_is_passed_before_the_database_is_touched(night
     waive(night, "rosa", "blackout:tenants.yaml:birch#erp")
     assert night.run() == "WaitingForWindow"
     assert night.said().endswith("tenants.yaml:birch#erp (1 of 2 waivers, Rosa's)")
+    assert night.kept().endswith("birch is closed for migrations: tenants.yaml:birch#erp (1 of 2 waivers)")
     waive(night, "ben", "blackout:tenants.yaml:birch#erp")
     assert night.run() == "Released"
     order = [each for each in night.world.facts("h1") if each[0] in {"passed", "expanding"}]

@@ -1,0 +1,172 @@
+"""What is known about one database before something is taken away from it: asked of whoever knows, now. It decides
+nothing, and an answer that does not come is none.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from stationmaster.blocks.carried import contains
+from stationmaster.blocks.contract_revisions import Contracting, Todo
+from stationmaster.blocks.going_back import ran_before_now
+from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.openness import must_be_migratable, must_be_unfrozen
+from stationmaster.domain.backfills import Backfill, Backfills
+from stationmaster.domain.compatibility import versions
+from stationmaster.domain.contract import Facts, Filled, Runs
+from stationmaster.domain.documents import read
+from stationmaster.domain.entries import Entry
+from stationmaster.domain.errors import InputError, OutsideError, StationmasterError, WaitingError
+from stationmaster.domain.migrations import lint_contract
+from stationmaster.domain.orders import in_force
+from stationmaster.domain.plan import Plan
+from stationmaster.domain.stages import CLOSED, fold, has_reached
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Asks what a contract has to know, for all its databases; what is the same for each is asked once."""
+
+    leg: Leg
+    what: Contracting
+
+    def facts(self, todo: Todo) -> Facts:
+        """Of one database, now."""
+        cut, says, now = self.what.cut, self.what.says, self.leg.tools.now()
+        shut, opens = self._window(todo.instance)
+        return Facts(
+            release=cut.release, version=cut.commit.version, instance=todo.instance, at=now,
+            released_at=self._released, min_age=says.min_age, way_back=says.way_back == "keep",
+            tenants=tuple(self._tenants(todo.instance)), processes=self._processes(todo.instance),
+            sessions=self._sessions(todo.instance), watched=says.application is not None,
+            back=tuple(self._back(todo.instance)), busy=tuple(self._busy(todo.instance)),
+            backfills=tuple(self._backfills(todo.instance)), findings=tuple(map(str, lint_contract(todo.sql))),
+            shut=shut, opens=opens, away=todo.away,
+        )  # fmt: skip
+
+    @cached_property
+    def _released(self) -> datetime | None:
+        entries = self.leg.tools.ledger.entries(self.leg.release)
+        ended = [entry for entry in entries if entry.step == "released"]
+        return datetime.fromisoformat(ended[-1].at) if ended and fold(entries) == "released" else None
+
+    @cached_property
+    def _running(self) -> dict[str, Entry]:
+        return self.leg.tools.ledger.running()
+
+    @cached_property
+    def _commits(self) -> dict[str, str]:
+        """Digest to commit of whatever was built or runs."""
+        entries = self.leg.tools.ledger.entries()
+        cut = {entry.release: str(entry.fact["commit"]) for entry in entries if entry.step == "cut"}
+        built = {str(e.fact["digest"]): cut[e.release] for e in entries if e.step == "built" and e.release in cut}
+        ran = {str(e.fact["digest"]): str(e.fact["commit"]) for e in entries if {"digest", "commit"} <= set(e.fact)}
+        return {**ran, **built}
+
+    @cached_property
+    def _versions(self) -> dict[str, set[str]]:
+        """Version to the digests that have it."""
+        found: dict[str, set[str]] = {}
+        for digest, version in versions(self.leg.tools.ledger.entries()).items():
+            found.setdefault(version, set()).add(digest)
+        return found
+
+    def _is_new(self, digest: str | None) -> bool | None:
+        """Whether an artifact has all that the release brought."""
+        commit = self._commits.get(digest or "")
+        if commit is None:
+            return None
+        return contains(self.leg.tools.source, commit, self.what.cut.commit.commit)
+
+    def _there(self, instance: str) -> dict[str, Entry | None]:
+        """Everybody whose data is in the database: by the directory, and by what is on record."""
+        mine = {one.id for one in self.leg.tools.tenants.read().tenants if one.instance == instance}
+        mine |= {name for name, entry in self._running.items() if entry.fact.get("instance") == instance}
+        return {name: self._running.get(name) for name in sorted(mine)}
+
+    def _tenants(self, instance: str) -> Iterator[Runs]:
+        """Who never received anything has no version that could be old."""
+        for name, entry in self._there(instance).items():
+            if entry is not None:
+                yield Runs(name, str(entry.fact["version"]), self._is_new(str(entry.fact["digest"])))
+
+    def _back(self, instance: str) -> Iterator[Runs]:
+        for name, entry in self._there(instance).items():
+            before = ran_before_now(self.leg.tools, entry) if entry is not None else None
+            if before is not None:
+                digest, version = str(before.fact["digest"]), str(before.fact["version"])
+                yield Runs(f"{name} would go back to {version} and", version, self._is_new(digest))
+
+    def _processes(self, instance: str) -> Sequence[Runs] | None:
+        """Every process that the target has for the instance, the one before kept warm too."""
+        try:
+            found = self.leg.tools.target.running(self.what.cut.product.service.version, of={instance})
+        except (OutsideError, InputError):
+            return None
+        return tuple(Runs(f"{one.instance} {one.colour}", one.version, self._is_new(one.digest)) for one in found)
+
+    def _sessions(self, instance: str) -> Sequence[Runs] | None:
+        if self.what.says.application is None:
+            return ()
+        before, after = map(re.escape, self.what.says.application.split("{version}"))
+        try:
+            names = self.leg.tools.database.sessions(instance)
+        except OutsideError:
+            return None
+        found = [match for name in sorted(set(names)) if (match := re.fullmatch(f"{before}(.+){after}", name))]
+        return tuple(Runs(f"session {match[0]!r}", match[1], self._all_new(match[1])) for match in found)
+
+    def _all_new(self, version: str) -> bool | None:
+        """Of a version that several artifacts have, each must be new."""
+        answers = {self._is_new(digest) for digest in self._versions.get(version, ())}
+        return None if not answers or None in answers else answers == {True}
+
+    def _busy(self, instance: str) -> Iterator[str]:
+        """Others on their way: a rollback anywhere, and a release that may still reach somebody on the database."""
+        mine = set(self._there(instance))
+        for release in self.leg.tools.ledger.releases():
+            entries = self.leg.tools.ledger.entries(release)
+            if in_force(entries) == "rollback":
+                yield f"{release} is going back"
+            elif release != self.leg.release and fold(entries) not in CLOSED and has_reached(entries, "tested"):
+                planned = next((Plan.from_fact(e.fact) for e in reversed(entries) if e.step == "planned"), None)
+                if planned is None or mine & {tenant for wave in planned.waves for tenant in wave.tenants}:
+                    yield f"{release} is {fold(entries)} and not over"
+
+    def _backfills(self, instance: str) -> Iterator[Filled]:
+        for one in declared(self.leg, self.what):
+            yield self._filled(instance, one)
+
+    def _filled(self, instance: str, one: Backfill) -> Filled:
+        if one.verify is None:
+            return Filled(one.name, None, "it says no `verify`, so nobody can tell when it is done")
+        try:
+            database = self.leg.tools.database
+            return Filled(one.name, database.unverified(instance, one.table, one.verify, _PATIENCE))
+        except StationmasterError as error:
+            return Filled(one.name, None, f"its rows cannot be counted: {error.message}")
+
+    def _window(self, instance: str) -> tuple[str | None, datetime | None]:
+        try:
+            must_be_unfrozen(self.leg, self.what.cut.product, "production")
+            must_be_migratable(self.leg, self.what.cut.product, instance, doing="contract")
+        except WaitingError as wait:
+            return wait.kept[0], datetime.fromisoformat(wait.until) if wait.until else None
+        return None, None
+
+
+_PATIENCE = 600  # seconds for the rows of one backfill
+
+
+def declared(leg: Leg, what: Contracting) -> tuple[Backfill, ...]:
+    """The backfills in the file of the release's commit; none where it has no such file.
+
+    Raises:
+        DocumentError: the file is not one of backfills.
+    """
+    path, commit = what.says.backfills, what.cut.commit.commit
+    if leg.tools.source.fingerprint(commit, path) is None:
+        return ()
+    return read(Backfills, leg.tools.source.read(commit, path), path).value.backfills

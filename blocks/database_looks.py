@@ -1,0 +1,43 @@
+"""Looks into a database of the product before something is taken away from it: who is connected, and which rows are not
+as they should be. It changes nothing.
+"""
+
+import re
+from typing import Any
+
+from psycopg import sql
+
+from stationmaster.blocks.postgres import connected
+from stationmaster.domain.errors import InputError
+
+_SESSIONS = """
+    SELECT application_name FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+_TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?")
+
+
+class BackfillUnreadableError(InputError):
+    """A backfill is not declared so that it could be verified."""
+
+    code = "backfill_unreadable"
+
+
+def sessions(url: str, name: str) -> tuple[str, ...]:
+    """What everybody else who is connected to the database calls itself, sorted; empty names included."""
+    with connected(url, name) as connection:
+        return tuple(sorted(str(row[0] or "") for row in connection.execute(_SESSIONS).fetchall()))
+
+
+def unverified(url: str, name: str, table: str, verify: str, seconds: int) -> int:
+    """How many rows of a table are not as the product's own expression says, an unknown answer included. It may only
+    read, and ends after so many seconds.
+    """
+    if not _TABLE.fullmatch(table):
+        raise BackfillUnreadableError(f"{table!r} is not the name of a table", hint="write TABLE or SCHEMA.TABLE")
+    where: Any = sql.SQL(verify)  # the product's own, as its revisions are
+    asked = sql.SQL("SELECT count(*) FROM {} WHERE ({}) IS NOT TRUE").format(sql.Identifier(*table.split(".")), where)
+    with connected(url, name) as connection, connection.transaction():
+        connection.execute("SET TRANSACTION READ ONLY")
+        connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(f"{seconds}s")))
+        return int(connection.execute(asked).fetchone()[0])  # type: ignore[index]

@@ -1,0 +1,202 @@
+"""Which tables a statement locks and how, as PostgreSQL's manual says, and what such a lock waits for.
+
+Only what the text names: tables behind a foreign key that is dropped, or partitions, are the server's to add.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import postgast
+from postgast import pg_query_pb2 as pg
+
+from stationmaster.domain.migration_locks import has_option
+from stationmaster.domain.migration_rule import EXCLUSIVE, ROWS, SHARE, SHARE_ROW, SHARE_UPDATE
+from stationmaster.domain.migration_transactions import detaches, is_heavy
+
+Taken = tuple[str, str]  # a relation, quoted as SQL has it, and the mode
+# From the weakest to the strongest, in the order in which LOCK TABLE numbers them.
+MODES = ("ACCESS SHARE", "ROW SHARE", ROWS, SHARE_UPDATE, SHARE, SHARE_ROW, "EXCLUSIVE", EXCLUSIVE)
+# The table of conflicts of PostgreSQL's manual, section Explicit Locking.
+_CONFLICTS = {
+    "ACCESS SHARE": MODES[7:],
+    "ROW SHARE": MODES[6:],
+    ROWS: MODES[4:],
+    SHARE_UPDATE: MODES[3:],
+    SHARE: (ROWS, SHARE_UPDATE, *MODES[5:]),
+    SHARE_ROW: MODES[2:],
+    "EXCLUSIVE": MODES[1:],
+    EXCLUSIVE: MODES,
+}
+_TABLES = {pg.OBJECT_TABLE, pg.OBJECT_VIEW, pg.OBJECT_MATVIEW, pg.OBJECT_SEQUENCE, pg.OBJECT_FOREIGN_TABLE}
+_OF_TABLE = {pg.OBJECT_TRIGGER, pg.OBJECT_POLICY, pg.OBJECT_RULE}
+_TRIGGERS = {
+    pg.AT_EnableTrig, pg.AT_EnableAlwaysTrig, pg.AT_EnableReplicaTrig, pg.AT_EnableTrigAll, pg.AT_EnableTrigUser,
+    pg.AT_DisableTrig, pg.AT_DisableTrigAll, pg.AT_DisableTrigUser,
+}  # fmt: skip
+
+
+def conflicting(mode: str) -> tuple[str, ...]:
+    """The modes that a lock of this mode waits for."""
+    return _CONFLICTS[mode]
+
+
+def strongest(taken: tuple[Taken, ...]) -> str | None:
+    """The strongest mode among locks; None where there is none."""
+    return max((mode for _, mode in taken), key=MODES.index, default=None)
+
+
+def taken_by(statement: Any) -> tuple[Taken, ...]:  # noqa: ANN401 - any node of the tree
+    """The locks on what was there before, by relation. Empty also for what nobody can see into (DO, CALL)."""
+    rule = _STATEMENTS.get(type(statement).__name__)
+    return tuple(dict.fromkeys(rule(statement))) if rule else ()
+
+
+def quoted(relation: Any) -> str:  # noqa: ANN401 - a RangeVar
+    """A relation's name as SQL has it, with its schema where one is given."""
+    return dotted([relation.schemaname, relation.relname])
+
+
+def dotted(parts: list[str]) -> str:
+    """Words as one quoted name; empty ones do not count."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts if part)
+
+
+def _one(mode: str) -> Callable[[Any], Iterator[Taken]]:
+    def rule(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+        yield quoted(statement.relation), mode
+
+    return rule
+
+
+def _words(node: Any) -> list[str]:  # noqa: ANN401
+    inner = postgast.unwrap_node(node)
+    return [item.string.sval for item in getattr(inner, "items", [])]
+
+
+def _index(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    yield quoted(statement.relation), SHARE_UPDATE if statement.concurrent else SHARE
+
+
+def _drop(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    for node in statement.objects:
+        if statement.remove_type in _TABLES:
+            yield dotted(_words(node)), EXCLUSIVE
+        elif statement.remove_type in _OF_TABLE:
+            yield dotted(_words(node)[:-1]), EXCLUSIVE
+        elif statement.remove_type == pg.OBJECT_INDEX:
+            yield dotted(_words(node)), SHARE_UPDATE if statement.concurrent else EXCLUSIVE
+
+
+def _alter(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    for node in statement.cmds:
+        command = node.alter_table_cmd
+        yield quoted(statement.relation), _mode(command)
+        yield from _others(command)
+
+
+def _mode(command: Any) -> str:  # noqa: ANN401
+    if command.subtype == pg.AT_AddConstraint and not is_heavy(command):
+        return SHARE_ROW  # a foreign key
+    if command.subtype in _TRIGGERS:
+        return SHARE_ROW
+    return EXCLUSIVE if is_heavy(command) else SHARE_UPDATE
+
+
+def _others(command: Any) -> Iterator[Taken]:  # noqa: ANN401
+    """The table that a foreign key refers to, and the one that becomes a partition or ceases to be one."""
+    inner = getattr(command, "def")
+    if command.subtype == pg.AT_AddConstraint:
+        yield from _referenced(inner.constraint)
+    elif command.subtype == pg.AT_AddColumn:
+        for node in inner.column_def.constraints:
+            yield from _referenced(node.constraint)
+    elif command.subtype in {pg.AT_AttachPartition, pg.AT_DetachPartition}:
+        yield quoted(inner.partition_cmd.name), SHARE_UPDATE if detaches(command) else EXCLUSIVE
+
+
+def _referenced(constraint: Any) -> Iterator[Taken]:  # noqa: ANN401
+    if constraint.contype == pg.CONSTR_FOREIGN:
+        yield quoted(constraint.pktable), SHARE_ROW
+
+
+def _create(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    for node in statement.inh_relations:
+        yield quoted(node.range_var), EXCLUSIVE if statement.HasField("partbound") else SHARE_UPDATE
+    for node in statement.table_elts:
+        inner = postgast.unwrap_node(node)
+        for constraint in [inner] if type(inner).__name__ == "Constraint" else getattr(inner, "constraints", []):
+            yield from _referenced(getattr(constraint, "constraint", constraint))
+
+
+def _rename(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    if statement.HasField("relation"):
+        index = getattr(statement, "rename_type", None) == pg.OBJECT_INDEX
+        yield quoted(statement.relation), SHARE_UPDATE if index else EXCLUSIVE
+
+
+def _listed(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    mode = MODES[statement.mode - 1] if type(statement).__name__ == "LockStmt" else EXCLUSIVE
+    yield from ((quoted(node.range_var), mode) for node in statement.relations)
+
+
+def _refresh(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    yield quoted(statement.relation), "EXCLUSIVE" if statement.concurrent else EXCLUSIVE
+
+
+def _reindex(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    if statement.HasField("relation"):
+        yield quoted(statement.relation), SHARE_UPDATE if has_option(statement.params, "concurrently") else SHARE
+
+
+def _vacuum(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    mode = EXCLUSIVE if has_option(statement.options, "full") else SHARE_UPDATE
+    yield from ((quoted(node.vacuum_relation.relation), mode) for node in statement.rels)
+
+
+def _policy(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    yield quoted(statement.table), EXCLUSIVE
+
+
+def _view(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    if statement.replace:
+        yield quoted(statement.view), EXCLUSIVE
+
+
+def _comment(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    if statement.objtype in {*_TABLES, pg.OBJECT_COLUMN}:
+        parts = _words(getattr(statement, "object"))  # noqa: B009 - a word of protobuf's, not of ours
+        yield dotted(parts[:-1] if statement.objtype == pg.OBJECT_COLUMN else parts), SHARE_UPDATE
+
+
+def _select(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    mode = "ROW SHARE" if statement.locking_clause else "ACCESS SHARE"
+    for node in statement.from_clause:
+        if node.WhichOneof("node") == "range_var":
+            yield quoted(node.range_var), mode
+
+
+_STATEMENTS: dict[str, Callable[[Any], Iterator[Taken]]] = {
+    "IndexStmt": _index,
+    "DropStmt": _drop,
+    "AlterTableStmt": _alter,
+    "CreateStmt": _create,
+    "RenameStmt": _rename,
+    "AlterObjectSchemaStmt": _rename,
+    "TruncateStmt": _listed,
+    "LockStmt": _listed,
+    "RefreshMatViewStmt": _refresh,
+    "ReindexStmt": _reindex,
+    "VacuumStmt": _vacuum,
+    "ClusterStmt": _one(EXCLUSIVE),
+    "RuleStmt": _one(EXCLUSIVE),
+    "CreateTrigStmt": _one(SHARE_ROW),
+    "CreatePolicyStmt": _policy,
+    "AlterPolicyStmt": _policy,
+    "ViewStmt": _view,
+    "CommentStmt": _comment,
+    "InsertStmt": _one(ROWS),
+    "UpdateStmt": _one(ROWS),
+    "DeleteStmt": _one(ROWS),
+    "MergeStmt": _one(ROWS),
+    "SelectStmt": _select,
+}

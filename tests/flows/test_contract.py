@@ -1,0 +1,227 @@
+"""Contracts over the fakes: what they wait for, what they take away, and that nothing happens twice or past a gate."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from stationmaster.blocks.contract_revisions import NoContractError
+from stationmaster.blocks.contracting import NotOverError
+from stationmaster.blocks.supervisor import Fence
+from stationmaster.domain.errors import OutsideError
+from stationmaster.domain.rollback import NotProvedError
+from stationmaster.tasks.contract import ContractFailedInStageError
+from tests.shop import PRODUCT, TENANTS
+from tests.world import Killed, World
+from tests.world import world as made
+
+SAYS = PRODUCT.replace(
+    "{migrations: migrations}", "{migrations: migrations, contract: {min_age: 1d, way_back: give_up}}"
+)
+KEEPS = SAYS.replace("way_back: give_up", "way_back: keep")
+FILES = {"migrations/contract_head": "c2", "migrations/contract.sql": "ALTER TABLE orders DROP COLUMN total;"}
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """Version 2 brings a contract, and runs for everybody since a day."""
+    with made() as one:
+        one.commit("v2", product=SAYS, more=FILES)
+        one.release()
+        one.clock.at += DAY
+        yield one
+
+
+def conditions(world: World, release: str = "r2") -> dict[tuple[str, str], str]:
+    """What the last wait names as not met, by database and condition."""
+    told = world.last("waiting", release).fact.get("contract", [])
+    return {(one["instance"], one["name"]): one["reason"] for one in told if not one["met"]}
+
+
+def signed(world: World) -> None:
+    assert world.contract().name == "WaitingForApproval"
+    world.approve_contract()
+
+
+def test_it_asks_waits_and_takes_away_database_by_database_stage_first(world: World) -> None:
+    signed(world)
+    world.database.ran.clear()
+    assert world.contract().name == "Contracted"
+    assert world.database.ran == [("stage", "c2"), ("cedar", "c2"), ("cloud", "c2")]
+    steps = [each for each in world.facts() if each[0].startswith(("contract", "proved"))]
+    assert steps == [
+        ("contract", "r2"), ("contract_mandated", "r2"), ("contract_approved", "r2"), ("contracting", "stage"),
+        ("contracted", "stage"), ("proved", "r2"), ("contracting", "cedar"), ("contracted", "cedar"),
+        ("contracting", "cloud"), ("contracted", "cloud"), ("contract_over", "r2"),
+    ]  # fmt: skip
+    assert world.status().stage == "released"
+    assert "c2" in world.ledger.history("contracted", "cloud")[-1].fact["after"]
+    assert world.last("proved").fact["pairs"][0][1] == "c2,r2"
+    assert world.database.copies == {}
+
+
+def test_again_does_nothing_twice(world: World) -> None:
+    signed(world)
+    world.contract()
+    world.database.ran.clear()
+    before = world.facts()
+    assert world.contract().name == "Contracted"
+    assert (world.database.ran, world.facts()) == ([], before)
+
+
+def test_a_release_that_is_not_through_has_none(world: World) -> None:
+    world.commit("v3", product=SAYS, more=FILES)
+    world.start("r3", "v3")
+    before = len(world.ledger.entries())
+    with pytest.raises(NotOverError, match="r3 is planned"):
+        world.contract("r3")
+    assert len(world.ledger.entries()) == before
+
+
+def test_a_product_that_declares_none_has_none() -> None:
+    with made() as world:
+        world.release()
+        with pytest.raises(NoContractError, match="shop declares no contract at 2"):
+            world.contract()
+        assert [step for step, _ in world.steps() if step.startswith("contracting")] == []
+
+
+def test_it_waits_for_its_age_and_says_until_when(world: World) -> None:
+    world.clock.at -= timedelta(hours=1)
+    assert world.contract().name == "WaitingForSoak"
+    assert set(conditions(world)) == {("cloud", "age"), ("cedar", "age")}
+    assert world.last("waiting").fact["until"] is not None
+    world.clock.at += timedelta(hours=1)
+    assert world.contract().name == "WaitingForApproval"
+
+
+def test_a_pinned_tenant_keeps_its_own_database_waiting_and_no_other() -> None:
+    with made() as world:
+        world.directory.write_text(TENANTS.replace("hosting: dedicated", 'hosting: dedicated, pinned: "1"'))
+        world.commit("v2", product=SAYS, more=FILES)
+        world.release()
+        world.clock.at += DAY
+        signed(world)
+        assert world.contract().name == "WaitingForVersions"
+        assert [one for one in world.database.ran if one[1] == "c2"] == [("stage", "c2"), ("cloud", "c2")]
+        reasons = conditions(world)
+        assert set(reasons) == {("cedar", "tenants"), ("cedar", "processes")}
+        assert reasons["cedar", "tenants"] == "cedar runs 1"
+
+
+def test_a_process_of_the_version_before_that_is_kept_warm_is_one(world: World) -> None:
+    old = world.ledger.history("adopted", "acme")[0].fact["digest"]
+    path, fence = str(world.store.path(old)), Fence(release="by hand", epoch=1)
+    world.target.start("cloud", path, old, (), fence=fence, version="/about")
+    world.contract()
+    assert conditions(world) == {}, "cedar may be contracted"
+    world.approve_contract()
+    world.contract()
+    assert set(conditions(world)) == {("cloud", "processes")}
+    assert "cloud" in conditions(world)["cloud", "processes"]
+
+
+def test_who_does_not_answer_keeps_it_waiting(world: World) -> None:
+    world.power.trap = away("target.running")
+    assert world.contract().name == "WaitingForVersions"
+    assert set(conditions(world)) == {("cloud", "processes"), ("cedar", "processes")}
+    assert conditions(world)["cloud", "processes"] == "the deploy target does not say what runs"
+    world.power.on()
+    assert world.contract().name == "WaitingForApproval"
+
+
+def away(call: str) -> Callable[[str, str, tuple[Any, ...]], bool]:
+    def trap(when: str, called: str, _arguments: tuple[Any, ...]) -> bool:
+        if (when, called) == ("before", call):
+            raise OutsideError("away")
+        return False
+
+    return trap
+
+
+def test_the_way_back_is_kept_until_the_release_after(world: World) -> None:
+    world.commit("v3", product=KEEPS, more=FILES)
+    world.release("r3", "v3")
+    world.clock.at += DAY
+    assert world.contract("r3").name == "WaitingForVersions", "what they would go back to is 2, and 3 brings it"
+    assert set(conditions(world, "r3")) == {("cloud", "way_back"), ("cedar", "way_back")}
+    assert conditions(world, "r3")["cedar", "way_back"] == "cedar would go back to 2 and runs 2"
+    world.commit("v4", product=KEEPS, more=FILES)
+    world.release("r4", "v4")
+    assert world.contract("r3").name == "WaitingForApproval", "they would go back to 3"
+
+
+def test_after_it_nobody_goes_back_past_it_and_the_ways_out_are_named(world: World) -> None:
+    signed(world)
+    world.contract()
+    before, did = len(world.ledger.entries()), list(world.target.did)
+    with pytest.raises(NotProvedError) as refused:
+        world.rollback("r2", now=True)
+    assert (len(world.ledger.entries()), world.target.did) == (before, did), "nothing was ordered, nobody was moved"
+    assert "1 works on schema c2,r2" in refused.value.message
+    assert [way.way for way in refused.value.ways] == ["forward", "restore"]
+    assert world.production() == dict.fromkeys(["acme", "birch", "cedar"], "2")
+
+
+def test_a_version_that_needs_it_fails_in_stage_which_gets_it_back() -> None:
+    with made() as world:
+        world.commit("v2", product=SAYS, more=FILES)
+        world.release()
+        world.clock.at += DAY
+        signed(world)
+        for place, runs in world.target.runs.items():
+            runs["fails"] = {"stage": ["/order"]} if place[0] == "stage" else {}
+        with pytest.raises(ContractFailedInStageError, match="fails at order"):
+            world.contract()
+        assert world.database.revision("stage") == ("r2",)
+        assert world.database.revision("cloud") == ("r2",)
+        assert world.last("contracted").fact["given_back"] is True
+        for runs in world.target.runs.values():
+            runs["fails"] = {}
+        assert world.contract().name == "Contracted"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moments", [45, 80])
+def test_killed_again_and_again_it_arrives_and_does_nothing_twice(world: World, moments: int) -> None:
+    """Each leg lives a little longer: every one looks at all conditions again, which takes as long as it does."""
+    signed(world)
+    for leg in range(40):
+        world.power.on()
+        world.power.after = moments + 6 * leg
+        with contextlib.suppress(Killed):
+            assert world.contract().name == "Contracted"
+            break
+        world.power.on()
+        world.clock.at += timedelta(seconds=31)
+    assert ("contract_over", "r2") in world.facts()
+    _once_each(world)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", range(0, 200, 3))
+def test_killed_anywhere_it_goes_on_and_does_nothing_twice(moment: int) -> None:
+    with made() as world:
+        world.commit("v2", product=SAYS, more=FILES)
+        world.release()
+        world.clock.at += DAY
+        signed(world)
+        world.power.on()
+        world.power.after = moment
+        with contextlib.suppress(Killed):
+            world.contract()
+        world.power.on()
+        world.clock.at += timedelta(seconds=31)
+        assert world.contract().name == "Contracted"
+        _once_each(world)
+
+
+def _once_each(world: World) -> None:
+    ran = sorted(one for one in world.database.ran if one[1] == "c2")
+    assert ran == [("cedar", "c2"), ("cloud", "c2"), ("stage", "c2")]
+    assert world.database.copies == {}
+    steps = world.facts()
+    assert [steps.count(("contracted", name)) for name in ("stage", "cedar", "cloud")] == [1, 1, 1]

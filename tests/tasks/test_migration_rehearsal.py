@@ -1,0 +1,138 @@
+"""A release rehearses its schema change before stage gets it; what that says is signed, told, and compared."""
+
+import json
+
+import pytest
+
+from stationmaster.blocks.approving import parts_of
+from stationmaster.blocks.migration_estimates import estimates, forecast_of, limits, slack
+from stationmaster.blocks.migration_running import MigrationFailedError
+from stationmaster.domain.artifact import Artifact
+from stationmaster.domain.entries import Draft
+from stationmaster.domain.migration_class import digest_of
+from stationmaster.domain.story import sentence
+from stationmaster.tasks.cut import cut
+from stationmaster.tasks.migrations import RehearsalFailedError, expand, rehearse
+from tests.shop import PRODUCT, SECRET
+from tests.world import World
+
+ADD = "ALTER TABLE orders ADD total int"
+REHEARSED = PRODUCT.replace(
+    "database: {migrations: migrations}", "database: {migrations: migrations, rehearsal: {rows: {orders: 2000000}}}"
+)
+
+
+@pytest.fixture
+def asked(world: World) -> World:
+    world.commit("v3", product=REHEARSED, sql=ADD)
+    return world
+
+
+def test_without_a_word_about_it_nothing_is_rehearsed(world: World) -> None:
+    world.commit("v3", sql=ADD)
+    with world.leg("r3", "v3") as leg:
+        rehearse.fn(leg, cut.fn(leg))
+    assert [step for step, _ in world.facts("r3")] == ["cut"]
+
+
+def test_it_is_rehearsed_once_from_where_production_is(asked: World) -> None:
+    with asked.leg("r3", "v3") as leg:
+        this = cut.fn(leg)
+        rehearse.fn(leg, this)
+        rehearse.fn(leg, this)
+    entry = asked.last("rehearsed", "r3")
+    (one,) = entry.fact["estimates"]
+    assert (one["from"], one["rows"], one["up_ms"]) == (["r1"], {"orders": 2000000}, 1000.0)
+    assert sentence(entry).startswith("schema change rehearsed: r1 → ")
+    assert [found.step for found in asked.tools.ledger.entries("r3")].count("rehearsed") == 1
+    report = json.loads(asked.tools.evidence.bytes_of(entry.fact["report"]))
+    assert report[0]["statements"][0]["sql"] == ADD
+
+
+def test_each_state_that_production_is_in_is_rehearsed(asked: World) -> None:
+    asked.database._at["cedar"] = "r0"
+    with asked.leg("r3", "v3") as leg:
+        rehearse.fn(leg, cut.fn(leg))
+    assert [one["from"] for one in asked.last("rehearsed", "r3").fact["estimates"]] == [["r0"], ["r1"]]
+
+
+def test_an_empty_production_has_nothing_to_wait_for(asked: World) -> None:
+    asked.database._at.clear()
+    with asked.leg("r3", "v3") as leg:
+        rehearse.fn(leg, cut.fn(leg))
+    assert ("rehearsed", "r3") not in asked.facts("r3")
+
+
+def test_a_finding_stops_the_release_before_stage_and_is_not_recorded_as_rehearsed(world: World) -> None:
+    world.commit("v3", product=REHEARSED, sql="ALTER TABLE orders ADD KEEPS int")
+    with world.leg("r3", "v3") as leg, pytest.raises(RehearsalFailedError, match="downgrade_leaves") as refused:
+        rehearse.fn(leg, cut.fn(leg))
+    assert "instead: undo it" in refused.value.message
+    assert "sha256:" in (refused.value.hint or "")
+    assert ("rehearsed", "r3") not in world.facts("r3")
+    assert world.database.ran == []
+
+
+def test_a_revision_that_raises_on_the_copy_stops_it_too(world: World) -> None:
+    world.commit("v3", product=REHEARSED, sql="-- RAISE")
+    with world.leg("r3", "v3") as leg, pytest.raises(MigrationFailedError, match="boom"):
+        rehearse.fn(leg, cut.fn(leg))
+
+
+def test_no_secret_of_ours_stays_in_the_ledger(world: World) -> None:
+    world.commit("v3", product=REHEARSED, sql=f"SELECT 1 /* {SECRET} */")
+    with world.leg("r3", "v3") as leg:
+        rehearse.fn(leg, cut.fn(leg))
+    assert SECRET not in json.dumps(world.last("rehearsed", "r3").fact)
+    assert SECRET.encode() not in world.tools.evidence.bytes_of(world.last("rehearsed", "r3").fact["report"])
+
+
+def test_the_estimate_is_part_of_what_is_signed(asked: World) -> None:
+    artifact = Artifact(digest=f"sha256:{64 * 'a'}", size=1)
+    with asked.leg("r3", "v3") as leg:
+        this = cut.fn(leg)
+        assert "rehearsal" not in parts_of(leg, this, artifact)
+        rehearse.fn(leg, this)
+        first = parts_of(leg, this, artifact)["rehearsal"]
+        assert first == parts_of(leg, this, artifact)["rehearsal"]
+    assert first is not None
+    assert first.startswith("sha256:")
+
+
+def test_the_runner_is_told_how_long_each_statement_took(asked: World) -> None:
+    with asked.leg("r3", "v3") as leg:
+        rehearse.fn(leg, cut.fn(leg))
+    assert limits(asked.tools.ledger, "r3") == {digest_of(ADD): 1000.0}
+
+
+def changed(world: World, release: str, *, ratio: float | None, subject: str = "cloud") -> None:
+    fact = {"before": ["r1"], "after": ["r2"], "rehearsed": {"ratio": ratio, "took_ms": 1.0, "rehearsed_ms": 1.0,
+            "unrehearsed": 0}}  # fmt: skip
+    world.tools.ledger.append(
+        Draft(release=release, step="expanded", subject=subject, inputs={}, fact=fact), world.tools.now()
+    )
+
+
+def test_the_slack_is_that_of_the_newest_other_release_and_of_its_slowest_database(asked: World) -> None:
+    ledger = asked.tools.ledger
+    with asked.leg("r3", "v3") as leg:
+        rehearse.fn(leg, cut.fn(leg))
+    assert slack(ledger, "r3") is None
+    changed(asked, "r1", ratio=9.0)
+    changed(asked, "r2", ratio=1.5)
+    changed(asked, "r2", ratio=3.0, subject="cedar")
+    changed(asked, "r2", ratio=7.0, subject="stage")
+    changed(asked, "r3", ratio=99.0)
+    found = slack(ledger, "r3")
+    assert found is not None
+    assert (found.release, found.ratio) == ("r2", 3.0)
+    assert "expect 3.0 s in production: r2 took 3 times what was rehearsed" in "\n".join(forecast_of(ledger, "r3"))
+
+
+def test_stage_is_not_compared_and_production_is(asked: World) -> None:
+    with asked.leg("r3", "v3") as leg:
+        this = cut.fn(leg)
+        rehearse.fn(leg, this)
+        expand.fn(leg, this, "stage")
+    assert "rehearsed" not in asked.last("expanded", "r3").fact
+    assert estimates(asked.tools.ledger, "r3")[0].longest is not None
