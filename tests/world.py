@@ -39,6 +39,7 @@ from stationmaster.flows.rollback import undo
 from stationmaster.ledger.store import Ledger
 from tests.fake_target import FakeMetrics, FakeTarget
 from tests.fakes import FakeChat, FakeClock, FakeDatabase, FakeSource
+from tests.ledgers import in_memory
 from tests.shop import FLAGS, PRODUCT, SECRET, TENANTS, people
 
 # What asks and changes nothing: a death beside it leaves the same world as one at the moment before it.
@@ -110,7 +111,7 @@ class World:
     source: FakeSource = field(default_factory=FakeSource)
     target: FakeTarget = field(default_factory=lambda: FakeTarget(("stage", "cloud", "cedar")))
     chat: FakeChat = field(default_factory=FakeChat)
-    ledger: Ledger = field(default_factory=lambda: Ledger.open("sqlite://"))
+    ledger: Ledger = field(default_factory=in_memory)
     keys: dict[str, Ed25519PrivateKey] = field(default_factory=dict)
     legs: int = 0
 

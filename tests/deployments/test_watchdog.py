@@ -24,6 +24,7 @@ from stationmaster.domain.request import ContractRequest, ReleaseRequest, Rollba
 from stationmaster.domain.stages import fold
 from stationmaster.ledger.store import Ledger
 from tests.fakes import FakeClock
+from tests.ledgers import in_memory
 
 REQUEST = {"id": "r1", "product": "shop", "ref": "v2", "kind": "manual", "starter": "ana"}
 ORDER = {
@@ -110,7 +111,7 @@ class Den:
 
 @pytest.fixture
 def den() -> Iterator[Den]:
-    with Ledger.open("sqlite://") as ledger:
+    with in_memory() as ledger:
         made = Den(ledger)
         made.write("adopted", {"version": "1"}, "acme", "install")
         yield made
