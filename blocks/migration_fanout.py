@@ -131,7 +131,7 @@ def _of_schema(world: _World, job: Job) -> dict[str, Any]:
         world.engine = None if world.given.env else engine_of(world.url)
     world.statements.move(world.session, options, f"{job.tenant}: ")
     way = way_of(world.config, world.scripts, world.given, world.engine, job.schema)
-    return carry(Runner(way, world.statements, world.session, _silent), world.statements)
+    return carry(Runner(way, world.statements, _silent), world.statements)
 
 
 def _of_database(world: _World, job: Job) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _of_database(world: _World, job: Job) -> dict[str, Any]:
     try:
         with session.alone(world.given.patience, world.statements.say):
             way = way_of(world.config, world.scripts, world.given, engine)
-            return carry(Runner(way, world.statements, session, _silent), world.statements)
+            return carry(Runner(way, world.statements, _silent), world.statements)
     finally:
         session.close()
         if engine is not None:

@@ -15,7 +15,7 @@ from psycopg import sql
 from stationmaster.blocks.guest import GuestFailedError, run
 from stationmaster.blocks.migration_journal import TABLE
 from stationmaster.blocks.migration_running import MigrationTargetError
-from stationmaster.blocks.migration_session import ADVISORY
+from stationmaster.blocks.migration_session import ADVISORY, HOLDER
 from stationmaster.blocks.postgres import Connection, connected
 
 Heads = tuple[str, ...]
@@ -35,12 +35,6 @@ _NOT_VALID = f"""
 SELECT n.nspname, t.relname, k.conname FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid
 JOIN pg_namespace n ON n.oid = t.relnamespace WHERE NOT k.convalidated AND {_OWN} ORDER BY 1, 2, 3
 """  # noqa: S608 - of constants
-_RUNNER = """
-SELECT a.pid, a.application_name, extract(epoch FROM clock_timestamp() - a.backend_start)::int
-FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid = %s AND l.objsubid = 1
-    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
 
 
 @dataclass(frozen=True)
@@ -77,7 +71,7 @@ def heads(url: str, wanted: Sequence[str | None]) -> dict[str | None, Heads]:
 def broken(url: str) -> Broken:
     """Of every schema of the database."""
     with connected(url, _NAME) as connection:
-        row = connection.execute(_RUNNER, (ADVISORY,)).fetchone()
+        row = connection.execute(HOLDER, (ADVISORY,)).fetchone()
         return Broken(
             _records(connection, _INVALID, ("schema", "table", "index", "building")),
             _records(connection, _NOT_VALID, ("schema", "table", "constraint")),

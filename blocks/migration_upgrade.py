@@ -14,17 +14,16 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from psycopg import Error as PsycopgError
 from sqlalchemy import Engine, create_engine, make_url
-from sqlalchemy.exc import DBAPIError
 
 from stationmaster.blocks.migration_runner import Runner, Way
+from stationmaster.blocks.migration_sent import Options
 from stationmaster.blocks.migration_session import Session
-from stationmaster.blocks.migration_statements import Options, Statements, sqlstate
-from stationmaster.blocks.migration_stop import StopRun
+from stationmaster.blocks.migration_statements import Statements
+from stationmaster.blocks.migration_stop import CODES, StopRun, sqlstate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CODES = {"unknown": 65, "busy": 75}  # of exit; everything else is 1
 _CANCELED = "57014"
 
 
@@ -38,7 +37,7 @@ def upgrade(config: Config, scripts: ScriptDirectory, given: argparse.Namespace)
                 statements = listening(session, options_of(given)) if session else None
                 engine = None if given.env else engine_of(url)
                 way = way_of(config, scripts, given, engine)
-                ended = carry(Runner(way, statements, session, say), statements)
+                ended = carry(Runner(way, statements, say), statements)
         except StopRun as stop:
             ended = {"code": stop.code, "message": stop.message}
         except PsycopgError as error:
@@ -82,7 +81,7 @@ def carry(runner: Runner, statements: Statements | None) -> dict[str, Any]:
 def _reason(error: BaseException, where: str, statements: Statements | None) -> str:
     if statements and statements.failed:
         one, limit = statements.failed
-        if limit and isinstance(error, DBAPIError) and sqlstate(error.orig) == _CANCELED:
+        if limit and sqlstate(error) == _CANCELED:
             return (
                 f"{where}: took longer than {limit / 1000:g} s and was ended: `{one.sql}`. Others wait for what it "
                 "locks; rehearse it, so that its limit is three times what it takes, or raise the limit"
@@ -117,7 +116,7 @@ def way_of(
 
 def options_of(given: argparse.Namespace, schemas: tuple[str, ...] = ()) -> Options:
     rehearsed = json.loads(Path(given.rehearsed).read_text(encoding="utf-8")) if given.rehearsed else {}
-    return Options(given.lock_ms, given.least_ms, not given.blind, rehearsed, schemas)
+    return Options(given.least_ms, not given.blind, rehearsed, schemas)
 
 
 def listening(session: Session, options: Options, narrate: "Callable[[str], None] | None" = None) -> Statements:

@@ -21,8 +21,8 @@ from alembic.util import CommandError
 
 from stationmaster.blocks.migration_fanout import fan_out
 from stationmaster.blocks.migration_runner import require_known
-from stationmaster.blocks.migration_stop import StopRun
-from stationmaster.blocks.migration_upgrade import CODES, complain, upgrade
+from stationmaster.blocks.migration_stop import CODES, StopRun
+from stationmaster.blocks.migration_upgrade import complain, upgrade
 
 _PLAIN = {"paramstyle": "named"}  # else Alembic doubles percent signs, for a driver that will never read it
 
@@ -67,8 +67,7 @@ def _pending(scripts: ScriptDirectory, given: argparse.Namespace) -> dict[str, A
     for heads in json.loads(given.jobs.read_text(encoding="utf-8")):
         unknown = sorted(set(heads) - known)
         steps = [] if unknown else scripts._upgrade_revs(given.to, tuple(heads))  # type: ignore[arg-type]  # noqa: SLF001
-        reasons = {step.revision.revision: getattr(step.revision.module, "no_down", None) for step in steps}
-        answers.append({"pending": list(reasons), "unknown": unknown, "no_down": reasons})
+        answers.append({"pending": [step.revision.revision for step in steps], "unknown": unknown})
     return {"target": sorted(found.revision for found in scripts.get_revisions(given.to)), "answers": answers}
 
 
@@ -131,7 +130,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--down", action="store_true")
     parser.add_argument("--strict", action="store_true", help="refuse a target that lies behind")
     parser.add_argument("--patience", type=float, default=60)
-    parser.add_argument("--lock-ms", type=int, default=50)
     parser.add_argument("--least-ms", type=int, default=5000)
     parser.add_argument("--blind", action="store_true", help="do not look before a statement")
     parser.add_argument("--rehearsed", type=Path, help="JSON: digests of statements to milliseconds")
