@@ -6,7 +6,6 @@ import os
 import sys
 import traceback
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alembic.config import Config
@@ -54,7 +53,9 @@ def told(ended: dict[str, Any]) -> int:
 
 
 def carry(runner: Runner, statements: Statements | None) -> dict[str, Any]:
-    """Run it, however it ends: heads before and after, statements of what was recorded, and who was in the way."""
+    """Run it, however it ends: heads before and after, None where nobody could ask for them, statements of what was
+    recorded, and who was in the way.
+    """
     ended: dict[str, Any] = {}
     try:
         runner.run()
@@ -71,8 +72,8 @@ def carry(runner: Runner, statements: Statements | None) -> dict[str, Any]:
         statements.finish()
     return {
         **ended,
-        "from": list(runner.before or ()),
-        "to": list(runner.after),
+        "from": None if runner.before is None else list(runner.before),
+        "to": None if runner.before is None else list(runner.after),
         "statements": [one.record() for one in statements.done] if statements else [],
         "blocked_by": list(statements.blocked_by.values()) if statements else [],
     }
@@ -114,9 +115,9 @@ def way_of(
     return Way(config, scripts, given.to, engine, given.down, given.strict, schema, given.patience)
 
 
-def options_of(given: argparse.Namespace, schemas: tuple[str, ...] = ()) -> Options:
-    rehearsed = json.loads(Path(given.rehearsed).read_text(encoding="utf-8")) if given.rehearsed else {}
-    return Options(given.least_ms, not given.blind, rehearsed, schemas)
+def options_of(given: argparse.Namespace) -> Options:
+    rehearsed = json.loads(given.rehearsed.read_text(encoding="utf-8")) if given.rehearsed else {}
+    return Options(given.least_ms, not given.blind, rehearsed)
 
 
 def listening(session: Session, options: Options, narrate: "Callable[[str], None] | None" = None) -> Statements:
@@ -126,12 +127,16 @@ def listening(session: Session, options: Options, narrate: "Callable[[str], None
 
 
 def engine_of(url: str) -> Engine:
-    """One connection, kept; a revision that opens more gets them. What differs by schema is worth no cache."""
+    """One connection, kept; a revision that opens more gets them. What differs by schema is worth no cache. Values that
+    are bound may be anybody's: no error tells them.
+    """
     address, limits = make_url(url), {"connect_timeout": 10, "prepare_threshold": None}
     if address.get_backend_name() in {"postgresql", "postgres"}:
         address = address.set(drivername="postgresql+psycopg")
-        return create_engine(address, pool_size=1, max_overflow=4, query_cache_size=0, connect_args=limits)
-    return create_engine(address)
+        return create_engine(
+            address, pool_size=1, max_overflow=4, query_cache_size=0, connect_args=limits, hide_parameters=True
+        )
+    return create_engine(address, hide_parameters=True)
 
 
 def is_postgres(url: str) -> bool:

@@ -27,7 +27,7 @@ def test_words_that_are_a_drivers_name_stay_where_they_are_somebodys(url: str, m
 
 def test_a_database_is_told_from_another_and_known_again_after_the_server_restarted(postgres: Postgres) -> None:
     one, other = Session(postgres.create()), Session(postgres.create())
-    place = one.look.execute(DATABASE).fetchone() or ()
+    (place,) = one.look.execute(DATABASE).fetchall()
     assert one.is_at(place)
     assert not other.is_at(place)
     one._place = (place[0], "of a server that was")
@@ -39,6 +39,6 @@ def test_a_database_is_told_from_another_and_known_again_after_the_server_restar
 def test_who_holds_the_lock_is_named(postgres: Postgres) -> None:
     session = Session(postgres.create())
     with session.alone(1, print):
-        (pid, application, _) = session.look.execute(HOLDER, (ADVISORY,)).fetchone() or ()
+        ((pid, application, _),) = session.look.execute(HOLDER, (ADVISORY,)).fetchall()
     assert (application, pid != session.look.info.backend_pid) == ("stationmaster-lock", True)
     session.close()

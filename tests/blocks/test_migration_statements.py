@@ -4,12 +4,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import OperationalError
 
 from stationmaster.blocks.migration_journal import TABLE, Journal
+from stationmaster.blocks.migration_runner import Runner, Way
 from stationmaster.blocks.migration_sent import Options, mark_of
 from stationmaster.blocks.migration_session import Session
 from stationmaster.blocks.migration_statements import Statements
+from stationmaster.blocks.migration_stop import NotNow
 from stationmaster.blocks.migration_upgrade import engine_of
 from stationmaster.domain.migration_class import classed
 from stationmaster.domain.migration_rule import Scope
@@ -234,3 +238,11 @@ def test_values_that_were_bound_are_in_no_error(world: World) -> None:
         with pytest.raises(Exception, match="duplicate key") as found:
             ours.execute(one, {"name": "Ana Person"})
     assert "Ana Person" not in str(found.value)
+
+
+def test_a_lock_that_a_driver_did_not_get_is_known_with_and_without_sqlalchemy_around_it() -> None:
+    error = LockNotAvailable("canceling statement due to lock timeout")
+    runner = Runner(Way(None, None, "", None), None, print)  # type: ignore[arg-type]  # nothing runs
+    for one in (error, OperationalError("ALTER TABLE", None, error)):
+        assert isinstance(runner._missed(one), NotNow)
+    assert runner._missed(ValueError("x")) is None

@@ -107,6 +107,37 @@ def test_a_pull_request_is_judged_on_its_own_revisions(desk: Desk, written: Writ
     answered.refused(2, "since_unknown", "'mian'", "origin/main")
 
 
+@pytest.mark.usefixtures("here")
+def test_a_pull_request_has_its_revisions_wherever_alembic_looks_for_them(desk: Desk, written: Written) -> None:
+    git(desk.root, "init", "-q", "-b", "main", ".")
+    git(desk.root, "config", "diff.relative", "true")
+    written.add("a1", None, DROP)
+    ini = "[alembic]\nscript_location = migrations\nversion_locations = migrations/versions more\n"
+    (desk.root / "alembic.ini").write_text(ini)
+    git(desk.root, "add", ".")
+    git(desk.root, "commit", "-q", "-m", "one")
+    (desk.root / "more").mkdir()
+    for number, name in enumerate(("a2", "a3"), 1):
+        written.add(name, f"a{number}", DROP).rename(desk.root / "more" / f"{name}.py")
+        if name == "a2":
+            git(desk.root, "checkout", "-q", "-b", "change")
+            git(desk.root, "add", ".")
+            git(desk.root, "commit", "-q", "-m", "two")
+    assert [name for _, name, _ in told(desk, "alembic.ini", "--since", "main")] == ["a2", "a3"]
+
+
+@pytest.mark.usefixtures("here")
+def test_of_an_alembic_ini_only_the_folders_are_read(desk: Desk, written: Written) -> None:
+    written.add("a", None, DROP)
+    url = "sqlalchemy.url = postgresql://app:hunter2%2F%(nobody)s@db/shop\n"
+    (desk.root / "alembic.ini").write_text(f"[alembic]\nscript_location = %(here)s/migrations\n{url}")
+    assert told(desk, "alembic.ini") == [("drop_column", "a", 10)]
+    (desk.root / "alembic.ini").write_text(f"[alembic]\nscript_location = %(gone)s/migrations\n{url}")
+    answered = desk.run("migrations", "lint", "alembic.ini", "--json")
+    answered.refused(2, "revisions_not_found", "gone")
+    assert "hunter2" not in answered.out + answered.err
+
+
 def test_a_revision_that_ends_the_process_is_named_and_the_rest_goes_on(desk: Desk, written: Written) -> None:
     written.add("a", None, "import os\nprint('farewell', flush=True)\nos._exit(7)")
     written.add("b", "a", DROP)
