@@ -3,8 +3,6 @@
 import argparse
 import json
 import os
-import sys
-import traceback
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +16,7 @@ from stationmaster.blocks.migration_runner import Runner, Way
 from stationmaster.blocks.migration_sent import Options
 from stationmaster.blocks.migration_session import Session
 from stationmaster.blocks.migration_statements import Statements
-from stationmaster.blocks.migration_stop import CODES, StopRun, sqlstate
+from stationmaster.blocks.migration_stop import CODES, StopRun, complain, said, sqlstate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,21 +86,6 @@ def _reason(error: BaseException, where: str, statements: Statements | None) -> 
                 "locks; rehearse it, so that its limit is three times what it takes, or raise the limit"
             )
     return said(error, where)
-
-
-def complain(error: BaseException, where: str) -> int:
-    """The traceback, then a last line that names the revision."""
-    if not isinstance(error, SystemExit):
-        traceback.print_exception(error)
-    print(said(error, where), file=sys.stderr)  # noqa: T201
-    return 1
-
-
-def said(error: BaseException, where: str) -> str:
-    """One line. A product's own exit code would be taken for one of ours."""
-    if isinstance(error, SystemExit):
-        return f"{where} ended the process: {error.code}"
-    return f"{where} raised {type(error).__name__}: {error}".splitlines()[0]
 
 
 def way_of(

@@ -19,10 +19,8 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from stationmaster.blocks.migration_fanout import fan_out
-from stationmaster.blocks.migration_runner import require_known
-from stationmaster.blocks.migration_stop import CODES, StopRun
-from stationmaster.blocks.migration_upgrade import complain, upgrade
+from stationmaster.blocks.migration_heads import require_known
+from stationmaster.blocks.migration_stop import CODES, StopRun, complain
 
 _PLAIN = {"paramstyle": "named"}  # else Alembic doubles percent signs, for a driver that will never read it
 
@@ -43,15 +41,24 @@ def main() -> None:
             given.out.write_text(buffer.getvalue(), encoding="utf-8")
         elif given.act == "pending":
             given.out.write_text(json.dumps(_pending(scripts, given)), encoding="utf-8")
-        elif given.jobs:
-            sys.exit(fan_out(config, scripts, given))
         else:
-            sys.exit(upgrade(config, scripts, given))
+            sys.exit(_upgrade(config, scripts, given))
     except CommandError as error:  # branches that do not fit, a missing file: Alembic says which
         sys.exit(str(error))
     except StopRun as stop:
         print(stop.message)  # noqa: T201 - for the log that is kept
         sys.exit(CODES.get(stop.code, 1))
+
+
+def _upgrade(config: Config, scripts: ScriptDirectory, given: argparse.Namespace) -> int:
+    """Only here is a database talked to, and SQL parsed: what brings that is imported for nothing else."""
+    if given.jobs:
+        from stationmaster.blocks.migration_fanout import fan_out  # noqa: PLC0415
+
+        return fan_out(config, scripts, given)
+    from stationmaster.blocks.migration_upgrade import upgrade  # noqa: PLC0415
+
+    return upgrade(config, scripts, given)
 
 
 def default_target(scripts: ScriptDirectory) -> str:
