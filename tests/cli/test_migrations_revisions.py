@@ -46,6 +46,7 @@ def told(desk: Desk, *more: str) -> list[tuple[str, str, int]]:
     return [(one["rule"], one["revision"], one["line"]) for one in answered.json["findings"]]
 
 
+@pytest.mark.usefixtures("quick_guests")
 def test_a_folder_is_recorded_in_the_guest_and_told_with_file_and_line(desk: Desk, written: Written) -> None:
     written.add("a", None, "op.create_table('t', sa.Column('a', sa.Text))")
     written.add("b", "a", f"import os\nassert 'STATIONMASTER_LEDGER' not in os.environ\n{DROP}")
@@ -138,6 +139,7 @@ def test_of_an_alembic_ini_only_the_folders_are_read(desk: Desk, written: Writte
     assert "hunter2" not in answered.out + answered.err
 
 
+@pytest.mark.usefixtures("quick_guests")
 def test_a_revision_that_ends_the_process_is_named_and_the_rest_goes_on(desk: Desk, written: Written) -> None:
     written.add("a", None, "import os\nprint('farewell', flush=True)\nos._exit(7)")
     written.add("b", "a", DROP)
@@ -150,6 +152,7 @@ def test_a_revision_that_ends_the_process_is_named_and_the_rest_goes_on(desk: De
     assert [one["revision"] for one in answered.json["unrenderable"]] == ["a", "c"]
 
 
+@pytest.mark.usefixtures("quick_guests")
 @pytest.mark.slow
 def test_a_revision_that_does_not_end_is_named_and_the_rest_goes_on(desk: Desk, written: Written) -> None:
     written.add("c", None, "import time\ntime.sleep(600)")
@@ -160,6 +163,7 @@ def test_a_revision_that_does_not_end_is_named_and_the_rest_goes_on(desk: Desk, 
     assert "did not end within 15 s" in found["c"][1]
 
 
+@pytest.mark.usefixtures("quick_guests")
 def test_another_python_records_with_what_it_has(desk: Desk, written: Written) -> None:
     written.add("a", None, "import only_there\nop.execute(only_there.SQL)")
     answered = desk.run("migrations", "lint", "migrations", "--json")
