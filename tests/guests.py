@@ -88,7 +88,7 @@ def _streams(log: Path) -> None:
     out, nothing = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), os.open(os.devnull, os.O_RDONLY)
     for number, place in enumerate((nothing, out, out)):
         os.dup2(place, number)
-    sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115, PTH123
+    sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
 
 
 def _run(command: tuple[str, ...]) -> None:

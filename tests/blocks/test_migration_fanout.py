@@ -36,7 +36,7 @@ NAMES = ("acme", "globex", "hooli", "initech")
 
 
 @pytest.fixture
-def world(postgres: Postgres, tmp_path: Path, quick_guests: None) -> World:  # noqa: ARG001 - asked for by its name
+def world(postgres: Postgres, tmp_path: Path, quick_guests: None) -> World:
     return World(postgres, tmp_path)
 
 
