@@ -26,6 +26,7 @@ from stationmaster.blocks.migration_session import Session
 from stationmaster.blocks.migration_statements import Statements
 from stationmaster.blocks.migration_stop import StopRun
 from stationmaster.blocks.migration_upgrade import carry, engine_of, listening, options_of, say, told, way_of
+from stationmaster.blocks.migration_versions import heads_of
 from stationmaster.domain.errors import nearest
 from stationmaster.domain.migration_tenants import Job, address
 
@@ -182,19 +183,10 @@ def _seen(job: Job) -> dict[str, Any]:
     world = _WORLD[0]
     try:
         with Session(world.url if job.schema else address(world.url, job.tenant)).connect("stationmaster-look") as look:
-            heads = heads_of(look, job.schema)
+            heads = list(heads_of(look, job.schema))
     except psycopg.Error as error:
         return {"from": None, "to": None, "message": " ".join(str(error).split())}
     return {"from": heads, "to": heads}
-
-
-def heads_of(look: "psycopg.Connection[Any]", schema: str | None) -> list[str]:
-    """The current heads; none where there is no table of them."""
-    table = psycopg.sql.Identifier(*([schema] if schema else []), "alembic_version")
-    if look.execute("SELECT to_regclass(%s)", (table.as_string(look),)).fetchone() == (None,):
-        return []
-    found = look.execute(psycopg.sql.SQL("SELECT version_num FROM {} ORDER BY 1").format(table)).fetchall()
-    return [str(row[0]) for row in found]
 
 
 def _require_schemas(session: Session, jobs: list[Job]) -> None:

@@ -12,6 +12,7 @@ from stationmaster.domain.errors import Exit, InputError, StationmasterError
 
 if TYPE_CHECKING:
     from stationmaster.blocks.migration_running import Guest, Ran
+    from stationmaster.domain.migration_rehearsal import Estimate
     from stationmaster.domain.migration_tenants import Rings
 
 
@@ -91,7 +92,7 @@ def run(
         raise RunOptionError("--down needs --target: how far back?", hint="give a revision, or base for all of it")
     if parallel < 1:
         raise RunOptionError(f"--parallel {parallel} would do nothing", hint="give 1 or more")
-    rings, took = rings_of(tenancy, url, tenants, schema), _durations(rehearsed)
+    rings, estimate = rings_of(tenancy, url, tenants, schema), _estimate(rehearsed)
     options = [
         "--patience", str(seconds_of(patience, "--patience")), "--parallel", str(parallel),
         "--least-ms", str(round(seconds_of(limit, "--limit") * 1000)),
@@ -99,9 +100,9 @@ def run(
         *(part for name in with_schema or () for part in ("--with-schema", name)),
     ]  # fmt: skip
     with TemporaryDirectory(prefix="stationmaster-") as home:
-        guest = _guest(scripts, target, Path(home), options, took, rings)
+        guest = _guest(scripts, target, Path(home), options, estimate, rings)
         try:
-            return _many(guest, url, json) if rings is not None else _one(guest, url, took, json)
+            return _many(guest, url, json) if rings is not None else _one(guest, url, estimate, json)
         except KeyboardInterrupt:
             raise RunStoppedError(
                 "interrupted: what was not recorded is rolled back", hint="the same command goes on where it was"
@@ -109,13 +110,13 @@ def run(
 
 
 def _guest(  # noqa: PLR0917 - each is an option of ours
-    scripts: Path, target: str | None, home: Path, options: list[str], took: "dict[str, float] | None",
+    scripts: Path, target: str | None, home: Path, options: list[str], estimate: "Estimate | None",
     rings: "Rings | None",
 ) -> "Guest":  # fmt: skip
     from stationmaster.blocks.migration_running import Guest  # noqa: PLC0415 - --help needs no database
 
-    if took is not None:
-        (home / "rehearsed.json").write_text(as_text.dumps(took))
+    if estimate is not None:
+        (home / "rehearsed.json").write_text(as_text.dumps(estimate.limits))
         options += ["--rehearsed", str(home / "rehearsed.json")]
     if rings is not None:
         jobs = [
@@ -126,16 +127,16 @@ def _guest(  # noqa: PLR0917 - each is an option of ours
     return Guest(scripts, target or "", Path.cwd(), home, options=tuple(options))
 
 
-def _durations(rehearsed: Path | None) -> "dict[str, float] | None":
-    """What the statements took in their rehearsal; None where nothing says so."""
+def _estimate(rehearsed: Path | None) -> "Estimate | None":
+    """What a rehearsal wrote."""
     if rehearsed is None:
         return None
-    from stationmaster.domain.migration_rehearsal import durations  # noqa: PLC0415 - as above
+    from stationmaster.domain.migration_rehearsal import read_estimate  # noqa: PLC0415 - as above
 
-    return durations(_text(rehearsed), str(rehearsed))
+    return read_estimate(_text(rehearsed), str(rehearsed))
 
 
-def _one(guest: "Guest", url: str, took: "dict[str, float] | None", as_json: bool) -> int:  # noqa: FBT001
+def _one(guest: "Guest", url: str, estimate: "Estimate | None", as_json: bool) -> int:  # noqa: FBT001
     from stationmaster.blocks.migration_running import error_of, migrate  # noqa: PLC0415 - as above
 
     ran = migrate(guest, url, say)
@@ -146,10 +147,11 @@ def _one(guest: "Guest", url: str, took: "dict[str, float] | None", as_json: boo
         raise error
     record: dict[str, Any] = {"from": _heads(ran.before), "to": _heads(ran.after), "statements": list(ran.statements),
               "blocked_by": list(ran.blocked_by)}  # fmt: skip
-    if took is not None:
-        from stationmaster.domain.migration_rehearsal import compared  # noqa: PLC0415 - as above
+    if estimate is not None:
+        from stationmaster.domain.migration_rehearsal import statement  # noqa: PLC0415 - as above
+        from stationmaster.domain.migration_slack import compare  # noqa: PLC0415
 
-        record["rehearsed"] = compared(ran.statements, took)
+        record["rehearsed"] = compare([estimate], [statement(one) for one in ran.statements]).record()
     answer(record, as_json=as_json, text=_told(ran))
     return Exit.YES
 

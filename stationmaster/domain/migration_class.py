@@ -19,17 +19,15 @@ from postgast import pg_query_pb2 as pg
 
 from stationmaster.domain.migration_locks import has_option, of_locks
 from stationmaster.domain.migration_rule import Scope
-from stationmaster.domain.migration_rules import RULES
-from stationmaster.domain.migration_taken import CHANGES, WEAK, Taken, quoted, strongest, taken_by
-from stationmaster.domain.migration_transactions import cannot_share, commands, created, detaches, observe
+from stationmaster.domain.migration_rules import SLOW
+from stationmaster.domain.migration_taken import CHANGES, WEAK, Taken, bare, detaches, quoted, strongest, taken_by
+from stationmaster.domain.migration_transactions import cannot_share, commands, created, observe
 
 Kind = Literal["short", "watched", "long", "read"]
 Act = Literal["set", "release", "back"]  # of a savepoint
 LOCK_TIMEOUT_MS = 50  # others stall for 58 ms at most behind a waiting statement; with 500 ms for half a second
 LEAST_LIMIT_MS = 5_000  # of a `long` one, however short its rehearsal was
 _SLACK = 3  # times the rehearsed duration
-_BUILDS = {"index_not_concurrent", "unique_builds_index", "exclusion_constraint", "reindex"}
-_SLOW = _BUILDS | {rule.id for rule in RULES.values() if rule.scans or rule.rewrites}
 _READS = {"SelectStmt", "VariableSetStmt", "VariableShowStmt", "ExplainStmt", "FetchStmt", "DeclareCursorStmt"}
 _ROWS = {*(one.__name__ for one in CHANGES), "CopyStmt", "CreateTableAsStmt"}
 _OPAQUE = {"DoStmt", "CallStmt", "ExecuteStmt"}
@@ -126,7 +124,7 @@ def _parsable(sql: str) -> str:
 
 
 def _of(sql: str, node: Any, scope: Scope) -> Classed:  # noqa: ANN401 - any node of the tree
-    old = tuple(one for one in taken_by(node) if _plain(one[0]) not in scope.created)
+    old = tuple(one for one in taken_by(node) if bare(one[0]) not in scope.created)
     kind = _kind(node, scope)
     makes = created(node) or any(mode not in WEAK for _, mode in taken_by(node))
     new = bool(makes and all(mode in WEAK for _, mode in old))  # nobody but this revision knows what it changes
@@ -146,7 +144,7 @@ def _kind(node: Any, scope: Scope) -> Kind:  # noqa: ANN401
         return "read"
     if _is_watched(node):
         return "watched"
-    if name in _ROWS | _OPAQUE | _READS or any(hit.rule in _SLOW for hit in _hits(node, scope)):
+    if name in _ROWS | _OPAQUE | _READS or any(hit.rule in SLOW for hit in _hits(node, scope)):
         return "long"
     return "short"
 
@@ -198,11 +196,6 @@ def _index(node: Any) -> Index | None:  # noqa: ANN401
         return Index("" if table else node.relation.relname, quoted(node.relation) if table else "",
                      node.relation.schemaname, "rebuild")  # fmt: skip
     return None
-
-
-def _plain(name: str) -> str:
-    """A quoted name as the rules compare it."""
-    return name.removeprefix('"public".').replace('"', "")
 
 
 def _together(sql: str, parts: list[Classed]) -> Classed:

@@ -11,8 +11,7 @@ import postgast
 from postgast import pg_query_pb2 as pg
 
 from stationmaster.domain.migration_locks import has_option
-from stationmaster.domain.migration_rule import EXCLUSIVE, ROWS, SHARE, SHARE_ROW, SHARE_UPDATE
-from stationmaster.domain.migration_transactions import detaches, is_heavy
+from stationmaster.domain.migration_rule import EXCLUSIVE, ROWS, SHARE, SHARE_ROW, SHARE_UPDATE, plain
 
 Taken = tuple[str, str]  # a relation, quoted as SQL has it, and the mode
 # From the weakest to the strongest, in the order in which LOCK TABLE numbers them.
@@ -32,11 +31,17 @@ _CONFLICTS = {
 }
 _TABLES = {pg.OBJECT_TABLE, pg.OBJECT_VIEW, pg.OBJECT_MATVIEW, pg.OBJECT_SEQUENCE, pg.OBJECT_FOREIGN_TABLE}
 _OF_TABLE = {pg.OBJECT_TRIGGER, pg.OBJECT_POLICY, pg.OBJECT_RULE}
+# What takes less than ACCESS EXCLUSIVE, as the tables of ALTER TABLE in PostgreSQL's manual say.
+_LIGHT = {
+    pg.AT_ValidateConstraint, pg.AT_SetStatistics, pg.AT_SetOptions, pg.AT_ResetOptions, pg.AT_AttachPartition,
+    pg.AT_SetRelOptions, pg.AT_ResetRelOptions, pg.AT_ClusterOn, pg.AT_DropCluster, pg.AT_DetachPartitionFinalize,
+}  # fmt: skip
 _TRIGGERS = {
     pg.AT_EnableTrig, pg.AT_EnableAlwaysTrig, pg.AT_EnableReplicaTrig, pg.AT_EnableTrigAll, pg.AT_EnableTrigUser,
     pg.AT_DisableTrig, pg.AT_DisableTrigAll, pg.AT_DisableTrigUser,
 }  # fmt: skip
 _ALONE = re.compile(r'"(?:[^"]|"")*"')  # a quoted name without a schema
+_WORD = re.compile(r'"((?:[^"]|"")*)"')
 
 
 def conflicting(mode: str) -> tuple[str, ...]:
@@ -62,6 +67,11 @@ def in_schema(taken: tuple[Taken, ...], schema: str) -> tuple[Taken, ...]:
     if not schema:
         return taken
     return tuple((f"{dotted([schema])}.{name}" if _ALONE.fullmatch(name) else name, mode) for name, mode in taken)
+
+
+def bare(name: str) -> str:
+    """A quoted name as the rules compare it: without `public` and without quotes."""
+    return plain([word.replace('""', '"') for word in _WORD.findall(name)])
 
 
 def quoted(relation: Any) -> str:  # noqa: ANN401 - a RangeVar
@@ -108,11 +118,16 @@ def _alter(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
 
 
 def _mode(command: Any) -> str:  # noqa: ANN401
-    if command.subtype == pg.AT_AddConstraint and not is_heavy(command):
-        return SHARE_ROW  # a foreign key
+    if command.subtype == pg.AT_AddConstraint:
+        return SHARE_ROW if getattr(command, "def").constraint.contype == pg.CONSTR_FOREIGN else EXCLUSIVE
     if command.subtype in _TRIGGERS:
         return SHARE_ROW
-    return EXCLUSIVE if is_heavy(command) else SHARE_UPDATE
+    return SHARE_UPDATE if command.subtype in _LIGHT or detaches(command) else EXCLUSIVE
+
+
+def detaches(command: Any) -> bool:  # noqa: ANN401 - of an ALTER TABLE
+    """Whether it is DETACH PARTITION CONCURRENTLY."""
+    return bool(command.subtype == pg.AT_DetachPartition and getattr(command, "def").partition_cmd.concurrent)
 
 
 def _others(command: Any) -> Iterator[Taken]:  # noqa: ANN401
@@ -157,8 +172,10 @@ def _refresh(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
 
 
 def _reindex(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    """Whoever reads a table holds a lock of each of its indexes, so that one by itself is for nobody else."""
     if statement.HasField("relation"):
-        yield quoted(statement.relation), SHARE_UPDATE if has_option(statement.params, "concurrently") else SHARE
+        alone = EXCLUSIVE if statement.kind == pg.REINDEX_OBJECT_INDEX else SHARE
+        yield quoted(statement.relation), SHARE_UPDATE if has_option(statement.params, "concurrently") else alone
 
 
 def _vacuum(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
