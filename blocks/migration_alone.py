@@ -55,7 +55,7 @@ class Alone:
         self._names = tuple(settings)
         parts = ", ".join(f"set_config('{name}', {literal(value)}, false)" for name, value in settings.items())
         ask(f"SELECT {parts}")
-        if journal.was_begun(sent.number) and self._is_there(one, ask):
+        if self._is_there(one, ask, begun=journal.was_begun(sent.number)):
             journal.note(sent.number, sent.mark, ask, done=True)
             self._reset(ask)
             return False
@@ -77,23 +77,24 @@ class Alone:
         self._repair(one, ask)
         self._reset(ask)
 
-    def _is_there(self, one: Classed, ask: Ask) -> bool:
-        """Whether a run that was killed had completed it."""
+    def _is_there(self, one: Classed, ask: Ask, *, begun: bool) -> bool:
+        """Whether a run that was killed had completed it, or came so far that nothing but the end is left."""
+        if one.alone == "DETACH PARTITION CONCURRENTLY":
+            return self._is_detached(one, ask, begun=begun)
+        if not begun:
+            return False
         if one.index and one.index.act == "build":
             return bool(one.index.name) and any(valid for _, _, valid, _ in find(one.index, ask))
-        if one.index and one.index.act == "drop":
-            return not find(one.index, ask)
-        if one.alone == "DETACH PARTITION CONCURRENTLY":
-            return self._is_detached(one, ask)
-        return False
+        return bool(one.index and one.index.act == "drop" and not find(one.index, ask))
 
-    def _is_detached(self, one: Classed, ask: Ask) -> bool:
+    def _is_detached(self, one: Classed, ask: Ask, *, begun: bool) -> bool:
+        """PostgreSQL refuses a second DETACH of what is half detached, whoever began it."""
         (parent, _), (part, _) = one.taken
         rows = ask(_PARTITION.format(literal(parent), literal(part)))
         if rows == [(True,)]:
             self._run(f"ALTER TABLE {parent} DETACH PARTITION {part} FINALIZE", ask)
             return True
-        return not rows
+        return begun and not rows
 
     def _repair(self, one: Classed, ask: Ask) -> None:
         """Drops what an earlier try left invalid, whoever's it was; not while somebody still builds it."""
