@@ -13,12 +13,13 @@ from typing import Any
 from alembic.operations import Operations
 from alembic.operations.ops import MigrateOperation, MigrationScript, ModifyTableOps, UpgradeOps
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
 from stationmaster.domain.errors import RefusedError
-from stationmaster.domain.migration_recorded import Operation, Run
-from stationmaster.domain.migration_split import PHASES, named, part_of
+from stationmaster.domain.migration_history import History
+from stationmaster.domain.migration_recorded import Operation, Recorded, Run
+from stationmaster.domain.migration_split import PHASES, beginning, named, part_of
 from stationmaster.domain.migration_statements import statements_of
 from stationmaster.domain.migrations import lint
 
@@ -90,7 +91,7 @@ def _half(
 ) -> MigrationScript:
     """Contract depends on expand, so that no order of heads runs it too early."""
     begins = not any(phase in one.branch_labels for one in scripts.walk_revisions())
-    depends = [names["expand"]] if phase == "contract" and "expand" in names else []
+    depends = str(names["expand"]) if phase == "contract" and "expand" in names else whole.depends_on
     return MigrationScript(
         names[phase], upgrade, upgrade.reverse(),
         message=f"{whole.message or 'generated'} ({phase})" if len(names) > 1 else whole.message,
@@ -99,11 +100,19 @@ def _half(
         splice=begins,  # the other half may have followed it meanwhile
         branch_label=phase if begins else None,
         version_path=next((place for place in scripts.version_locations or () if Path(place).name == phase), None),
-        depends_on=depends or whole.depends_on,
+        depends_on=depends,
     )  # fmt: skip
 
 
 def _base(whole: MigrationScript, scripts: ScriptDirectory) -> str:
-    """What a branch that begins follows: what the whole would have."""
-    found = [one.revision for one in scripts.get_revisions(whole.head or "head") if one is not None]
-    return found[0] if found else "base"
+    """Where a branch begins: at what the whole would have followed, or below the other branch."""
+    found = scripts.get_revisions(whole.head or "head")
+    name = found[0].revision if found else None
+    history = History.of([_recorded(one) for one in scripts.walk_revisions()])
+    return beginning(name, history) or "base"
+
+
+def _recorded(one: Script) -> Recorded:
+    """As much of a revision as its place needs."""
+    said = {key: getattr(one.module, key, None) for key in ("revision", "down_revision", "branch_labels")}
+    return Recorded.of(one.path, "", said)

@@ -129,7 +129,18 @@ def _after(phase: str, followed: Sequence[str], history: History) -> tuple[str |
     heads = [name for labels, names in history.heads.items() for name in names if phase in labels]
     if len(heads) > 1:
         raise NotDividedError(f"branch {phase} has several heads: {', '.join(heads)}", hint="alembic merge")
-    return (heads[0], False) if heads else (followed[0] if followed else None, True)
+    return (heads[0], False) if heads else (beginning(followed[0] if followed else None, history), True)
+
+
+def beginning(name: str | None, history: History) -> str | None:
+    """Where a branch begins: below the other one, for a label is of everything that follows it."""
+    found, seen = name, set[str]()
+    while name is not None and name not in seen and (known := history.resolve(name)):
+        seen.add(name)
+        one = history.revisions[known]
+        name = one.down_revision[0] if one.down_revision else None
+        found = name if set(PHASES) & {*one.branch_labels} else found
+    return found
 
 
 def _heading(phase: str, name: str, lines: list[str], tree: ast.Module, after: tuple[str | None, bool]) -> list[str]:
