@@ -15,15 +15,14 @@ from sqlalchemy import Connection, Engine, ExceptionContext, event
 from stationmaster.blocks.migration_blockers import Blocker, holders
 from stationmaster.blocks.migration_journal import Journal
 from stationmaster.blocks.migration_sent import Options, Sent, mark_of
-from stationmaster.blocks.migration_session import APPLICATION, DATABASE, Session
+from stationmaster.blocks.migration_session import APPLICATION, Session
 from stationmaster.blocks.migration_stop import NO_LOCK, NotNow, StopRun, sqlstate
-from stationmaster.blocks.migration_wire import Wire, ask_of
+from stationmaster.blocks.migration_wire import Wire, ask_of, wire_of
 from stationmaster.domain.migration_class import LOCK_TIMEOUT_MS, Classed, classed, written
 from stationmaster.domain.migration_rule import Scope
 from stationmaster.domain.migration_taken import Taken, in_schema
 
 _NOTHING = "DO $$BEGIN END$$"  # in place of a statement that is there already
-_WIRE, _OURS = "stationmaster.wire", "stationmaster.ours"  # in SQLAlchemy's notes of a driver's connection
 
 
 class Statements:
@@ -242,19 +241,7 @@ class Statements:
     # What it stands between
 
     def _wire(self, connection: Connection) -> Wire | None:
-        """Of the driver's connection behind SQLAlchemy's; None where that is to another database than the run's."""
-        if connection.dialect.name != "postgresql" or connection.invalidated:
-            return None
-        kept, driver = connection.info, connection.connection.dbapi_connection
-        if _OURS not in kept:
-            kept[_OURS] = self._session.is_at(ask_of(driver, DATABASE)[0])
-        if not kept[_OURS]:
-            return None
-        turn, wire = kept.get(_WIRE, (None, None))
-        if turn is not self._turn:
-            wire = Wire(driver, self._session, self.options, self)
-            kept[_WIRE] = (self._turn, wire)
-        return wire  # type: ignore[no-any-return]  # what SQLAlchemy keeps is of no type
+        return wire_of(connection, self._session, self.options, self, self._turn)
 
     def _journal_of(self, wire: Wire) -> Journal:
         if self._journal is None:

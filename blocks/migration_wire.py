@@ -5,15 +5,19 @@ back to where a savepoint leads. Of what another connection commits it knows not
 from dataclasses import replace
 from typing import Any, Protocol
 
+from sqlalchemy import Connection
+
 from stationmaster.blocks.migration_alone import Alone
 from stationmaster.blocks.migration_blockers import Blocker
 from stationmaster.blocks.migration_journal import literal
 from stationmaster.blocks.migration_sent import Options, Sent
-from stationmaster.blocks.migration_session import APPLICATION, LOOK, Session
+from stationmaster.blocks.migration_session import APPLICATION, DATABASE, LOOK, Session
 from stationmaster.blocks.migration_watchdog import Watchdog
 from stationmaster.domain.migration_class import LOCK_TIMEOUT_MS, Classed
 from stationmaster.domain.migration_rule import ROWS
 from stationmaster.domain.migration_taken import conflicting, dotted
+
+_WIRE, _OURS = "stationmaster.wire", "stationmaster.ours"  # in SQLAlchemy's notes of a driver's connection
 
 
 class Told(Protocol):
@@ -141,6 +145,24 @@ class Wire:
         if self._dog is not None:
             self._dog.__exit__(None, None, None)
             self._dog = None
+
+
+def wire_of(connection: Connection, session: Session, options: Options, told: Told, turn: object) -> Wire | None:
+    """Of the driver's connection behind SQLAlchemy's, kept with it for one `turn`; None where that is to another
+    database than the run's.
+    """
+    if connection.dialect.name != "postgresql" or connection.invalidated:
+        return None
+    kept, driver = connection.info, connection.connection.dbapi_connection
+    if _OURS not in kept:
+        kept[_OURS] = session.is_at(ask_of(driver, DATABASE)[0])
+    if not kept[_OURS]:
+        return None
+    known, wire = kept.get(_WIRE, (None, None))
+    if known is not turn:
+        wire = Wire(driver, session, options, told)
+        kept[_WIRE] = (turn, wire)
+    return wire  # type: ignore[no-any-return]  # what SQLAlchemy keeps is of no type
 
 
 def ask_of(driver: Any, sql: str) -> list[tuple[Any, ...]]:  # noqa: ANN401 - a connection of any driver
