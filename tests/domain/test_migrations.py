@@ -1,7 +1,7 @@
 """What an expand may not take away from the code that still runs; words in comments and texts never count."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stationmaster.domain.migrations import lint_expand
@@ -213,6 +213,7 @@ def test_no_text_raises(sql: str) -> None:
     lint_expand(sql)
 
 
+@settings(max_examples=30)
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x00"), max_size=40))
 def test_a_quoted_text_is_never_a_statement(text: str) -> None:
     quoted = text.replace("'", "''").replace("\\", "")
