@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from stationmaster.blocks.carried import product_at
-from stationmaster.domain.compatibility import PROVES, SCHEMA, Matrix, schemas
+from stationmaster.blocks.carried import contains, product_at
+from stationmaster.domain.compatibility import PROVES, SCHEMA, Matrix, outgrown, schemas
 from stationmaster.domain.errors import OutsideError, RefusedError, StationmasterError
 from stationmaster.domain.tenants import STAGE
 from stationmaster.domain.ways_out import Restore, Way, ways_out
@@ -12,6 +12,7 @@ from stationmaster.domain.ways_out import Restore, Way, ways_out
 if TYPE_CHECKING:
     from stationmaster.blocks.leg import Leg
     from stationmaster.blocks.toolbox import Toolbox
+    from stationmaster.domain.artifact import Cut
     from stationmaster.domain.entries import Entry
     from stationmaster.ledger.store import Ledger
 
@@ -55,6 +56,21 @@ def schemas_of(tools: "Toolbox", instance: str) -> tuple[str, ...] | None:
         return schemas(history, tools.database.revision(instance))
     except OutsideError:
         return schemas(history)
+
+
+def covered(leg: "Leg", cut: "Cut") -> tuple[str, ...]:
+    """Schemas on which the release's artifact works because it does on the one that stage has: stage had them before,
+    with all that the release's commit asks for, and what came on top was only added, by releases of which the commit
+    knows nothing. A database that those did not reach has such a one.
+    """
+    mine = leg.recorded("expanded", {"commit": cut.commit.commit}, STAGE)
+    wanted = mine.fact.get("wanted") if mine else None
+    if wanted is None:
+        return ()
+    found = outgrown(changes_of(leg.tools.ledger, STAGE), wanted)
+    cuts = [one for release in found.by for one in leg.tools.ledger.about(release, ["cut"])]
+    known = any(contains(leg.tools.source, cut.commit.commit, str(one.fact["commit"])) for one in cuts)
+    return () if known or len(cuts) < len(found.by) else found.schemas
 
 
 def contract_before(ledger: "Ledger", instance: str) -> str | None:

@@ -4,6 +4,7 @@ Every call of a tool passes the power line, where a test may cut it: the process
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,8 +63,10 @@ class Power:
     after: int | None = None  # moments
     moments: int = 0
     off: bool = False
+    calls: Counter[str] = field(default_factory=Counter)  # tool.method, how often
 
     def moment(self, when: str, call: str, arguments: tuple[Any, ...]) -> None:
+        self.calls[call] += when == "before"
         self.moments += call.partition(".")[2] not in READS
         if self.trap and self.trap(when, call, arguments):
             self.off, self.trap = True, None

@@ -58,7 +58,11 @@ def _found(ledger: "Ledger") -> dict[str, Any]:
 
 def _proofs(known: "Matrix", digest: str) -> list[dict[str, Any]]:
     found = [known.proof(digest, schema) for schema in known.on(digest)]
-    return [{"schema": one.schema, "by": one.release, "entry": one.entry, "at": one.at} for one in found if one]
+    return [
+        {"schema": one.schema, "passed_on": one.passed_on, "by": one.release, "entry": one.entry, "at": one.at}
+        for one in found
+        if one
+    ]
 
 
 def _there(running: "Mapping[str, Entry]", instance: str) -> "dict[str, Entry]":

@@ -28,7 +28,7 @@ STEPS: dict[str, str] = {
     "rehearsed": "a schema change ran on a copy of production's size, and back: estimates, report",
     "expanding": "the database in the subject is about to be expanded: before; in production asked_at",
     "expanded": "the database in the subject was expanded: before, after; in production asked_at",
-    "staged": "stage runs the artifact, and the previous one works on the new schema: revision, pairs",
+    "staged": "stage runs the artifact, and the previous one works on the new schema: revision, pairs, covers",
     "proved": "in stage the versions that run work on the contracted schema: revision, pairs",
     "planned": "the waves were laid out: waves, digest",
     "mandated": "what the approvers of the deploy sign was laid down: digest, content, ends",
