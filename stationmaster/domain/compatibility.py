@@ -9,7 +9,9 @@ from typing import Any
 from stationmaster.domain.entries import RUNS, Entry
 
 PROVES = frozenset({"staged", "proved"})  # steps whose fact has the pairs that passed in stage
-SCHEMA = frozenset({"expanding", "expanded", "contracting", "contracted"})  # steps about one database
+SCHEMA = frozenset(
+    {"expanding", "expanded", "contracting", "contracted", "contract_stopped"}
+)  # steps about one database
 _UNDER_WAY = frozenset({"expanding", "contracting"})
 
 
