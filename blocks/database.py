@@ -169,9 +169,13 @@ class ProductDatabase(BaseModel):
         """A copy of stage's database, to be put back when a contract fails there. Raises NoCopyError."""
         database_copy.keep(self.url(instance), instance)
 
-    def put_back(self, instance: str) -> None:
-        """That copy takes the database's place; nothing when there is none."""
-        database_copy.put_back(self.url(instance), instance)
+    def put_back(self, instance: str) -> bool:
+        """Whether that copy took the database's place; it does not when there is none."""
+        return database_copy.put_back(self.url(instance), instance)
+
+    def mend_copy(self, instance: str) -> None:
+        """Bring back a database that does not answer because one of these acts was killed."""
+        database_copy.mend(self.url(instance), instance)
 
     def drop_copy(self, instance: str) -> None:
         """That copy is not needed any more."""

@@ -53,6 +53,12 @@ def test_a_finding_names_revision_file_line_and_lock() -> None:
     ("sql", "rule"),
     [
         ("DROP TABLE orders", "drop_table"),
+        ("ALTER TABLE orders ENABLE ROW LEVEL SECURITY", "write_restriction"),
+        ("ALTER TABLE orders FORCE ROW LEVEL SECURITY", "write_restriction"),
+        ("REVOKE INSERT ON orders FROM app", "write_restriction"),
+        ("REVOKE writers FROM app", "write_restriction"),
+        ("ALTER TABLE orders ALTER COLUMN total DROP EXPRESSION", "drop_expression"),
+        ("ALTER TABLE orders DISABLE TRIGGER ALL", "disable_trigger"),
         ("DROP TABLE IF EXISTS sales.orders CASCADE", "drop_table"),
         ('DROP TABLE "Orders"', "drop_table"),
         ("DROP VIEW open_orders", "drop_view"),
