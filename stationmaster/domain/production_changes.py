@@ -103,6 +103,7 @@ NO_CHANGES: dict[str, str] = {
     "contract": "somebody wants a contract; what it changes is listed when it does",
     "contract_mandated": "what is to be signed was laid down; nothing was moved",
     "contract_approved": "a quorum allows a change and is none; each row names it",
+    "contract_stopped": "nothing was changed",
     "contract_over": "nothing is left to be changed; what was is listed",
     "planned": "an order of waves was laid down; nothing was moved",
     "mandated": "what is to be signed was laid down; nothing was moved",
