@@ -6,11 +6,13 @@ serve in full again: the next leg, the watchdog, or a person.
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from stationmaster.blocks.agendas import agenda_of
 from stationmaster.blocks.migration_estimates import estimates, slack
+from stationmaster.domain.agenda import Agenda
 from stationmaster.domain.calendar_slots import Slot
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import MODE, Draft, Entry
@@ -42,11 +44,16 @@ def interruption(leg: "Leg", product: Product, instance: str, need: Need) -> Int
     tenants = tuple(sorted(routed | {one.id for one in directory.tenants if one.instance == instance}))
     seconds = _seconds(leg)
     sent = first_planned([entry for entry in leg.tools.ledger.entries(leg.release) if entry.step == "planned"])
-    agenda = agenda_of(leg.tools.tenants, directory, product, sent).lasting(seconds)
-    slot = agenda.together(tenants, leg.tools.now())
+    agenda = agenda_of(leg.tools.tenants, directory, product, sent)
+    return laid_out(Interruption(instance, mode, tenants, need.why, seconds), agenda, leg.tools.now())
+
+
+def laid_out(bare: Interruption, agenda: Agenda, at: datetime) -> Interruption:
+    """The same with the first slot from an aware instant on that all its tenants have, or why there is none."""
+    slot = agenda.lasting(bare.seconds).together(bare.tenants, at)
     if isinstance(slot, Slot):
-        return Interruption(instance, mode, tenants, need.why, seconds, instant(slot.start), instant(slot.end))
-    return Interruption(instance, mode, tenants, need.why, seconds, closed=slot.why)
+        return replace(bare, start=instant(slot.start), end=instant(slot.end))
+    return replace(bare, closed=slot.why)
 
 
 def announce(leg: "Leg", found: Interruption) -> None:

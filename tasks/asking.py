@@ -9,6 +9,7 @@ from stationmaster.blocks.approving import desk_of
 from stationmaster.blocks.confirmation import confirmation
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.migration_estimates import forecast_of
+from stationmaster.blocks.modes import announced
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.asking import Asking, asking_approval, asking_confirmation
 from stationmaster.domain.errors import InputError, OutsideError
@@ -23,7 +24,7 @@ def ask_approval(leg: Leg, cut: Cut) -> None:
     desk = desk_of(leg)
     question = asked(desk, cut, mandate_of(leg.tools.ledger, leg.release))
     if not desk.decide(cut, question, leg.tools.now()).satisfied:
-        _post(leg, asking_approval(cut, question, forecast_of(leg.tools.ledger, leg.release)))
+        _post(leg, asking_approval(cut, question, _forecast(leg)))
 
 
 @act("ask for confirmation", timeout=120)
@@ -31,6 +32,12 @@ def ask_confirmation(leg: Leg) -> None:
     """Post that a start waits for whoever wants it, once; nothing when somebody confirmed it."""
     if confirmation(leg.tools.ledger, leg.release) is None:
         _post(leg, asking_confirmation(leg.release, leg.request.asked()))
+
+
+def _forecast(leg: Leg) -> list[str]:
+    """What the schema change will take, and whom it limits."""
+    limits = [str(one) for one in announced(leg.tools.ledger, leg.release)]
+    return [*forecast_of(leg.tools.ledger, leg.release), *limits]
 
 
 def _post(leg: Leg, asking: Asking) -> None:
