@@ -63,8 +63,11 @@ def announce(leg: "Leg", found: Interruption) -> None:
 
 def announced(ledger: "Ledger", release: str) -> list[Interruption]:
     """What a release will limit, as it was told last."""
-    last = {entry.subject: entry for entry in ledger.about(release, ["notice"])}
-    return [Interruption.read(entry.fact) for _, entry in sorted(last.items())]
+    return [Interruption.read(entry.fact) for _, entry in sorted(_notices(ledger, release).items())]
+
+
+def _notices(ledger: "Ledger", release: str) -> dict[str, Entry]:
+    return {entry.subject: entry for entry in ledger.entries(release) if entry.step == "notice"}
 
 
 @contextmanager
@@ -75,12 +78,11 @@ def limited(leg: "Leg", product: Product, found: Interruption | None) -> Iterato
     if found is None or found.mode is None:
         yield
         return
-    told = leg.tools.ledger.about(leg.release, ["notice"])
-    notice = next((entry.index for entry in reversed(told) if entry.subject == found.instance), None)
+    told = _notices(leg.tools.ledger, leg.release).get(found.instance)
     fact = {"mode": found.mode, "instance": found.instance, "why": found.why, "product": product.product}
     try:
         for tenant in found.tenants:
-            leg.record("mode_on", {"mode": found.mode}, {**fact, "notice": notice}, subject=tenant)
+            leg.record("mode_on", {"mode": found.mode}, {**fact, "notice": told and told.index}, subject=tenant)
         leg.tools.target.set_mode(found.tenants, found.mode, leg.fence)
         yield
     except BaseException:  # also what ends the process: nobody else is as near
