@@ -3,15 +3,18 @@
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from stationmaster.blocks import toolbox
 from stationmaster.blocks.holder import this_process
-from stationmaster.cli import modes
+from stationmaster.cli import modes, preview_modes
 from stationmaster.cli.doctor import _modes
 from stationmaster.cli.person import now
 from stationmaster.domain.errors import OutsideError
 from tests.cli.conftest import Desk
 from tests.fake_target import FakeTarget
+from tests.fakes import FakeDatabase
+from tests.shop import PRODUCT
 
 FACT = {"mode": "read_only", "instance": "cloud", "why": "e2 is long", "product": "shop", "notice": None}
 
@@ -104,3 +107,32 @@ def test_doctor_tells_of_whom_nobody_sees_to(desk: Desk) -> None:
     told = desk.run("tenants", "mode", "off", "--all", "--reason", "x")
     assert "r2 is at work" in told.err
     assert list(_modes()) == []
+
+
+def preview_of(desk: Desk) -> tuple[dict[str, Any], str]:
+    """Of a commit whose schema change cannot be made online, as data and as text."""
+    says = PRODUCT.replace("version: /about}", "version: /about, modes: {maintenance: router}}")
+    sql = "CREATE INDEX i ON orders (note)"
+    more = {"stationmaster.yaml": says, "migrations/head": "r2", "migrations/expand.sql": sql}
+    commit = desk.repository.commit("Make v3", more)
+    tokens = ("release", "plan", "--ref", commit)
+    return desk.run(*tokens, "--json").json, desk.run(*tokens).out
+
+
+def test_a_preview_says_whom_it_limits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("stage", "cloud", "cedar")
+    database = FakeDatabase(databases={name: SecretStr("x") for name in names}, scratch=SecretStr("x"))
+    database.put("r1")
+    monkeypatch.setattr(preview_modes, "recall", lambda _kind, _product: database)
+    found, told = preview_of(desk)
+    assert [(one["instance"], one["mode"], one["tenants"]) for one in found["modes"]] == [
+        ("cedar", "maintenance", ["cedar"]), ("cloud", "maintenance", ["acme", "birch"]),
+    ]  # fmt: skip
+    assert found["modes_unknown"] is None
+    assert "limits      acme, birch behind a maintenance page, expected in the slot from 2" in told
+
+
+def test_a_preview_says_that_it_is_not_known(desk: Desk) -> None:
+    found, told = preview_of(desk)
+    assert (found["modes"], "no copy of the database block" in found["modes_unknown"]) == ([], True)
+    assert "limits      not known: no copy of the database block" in told

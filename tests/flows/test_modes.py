@@ -150,6 +150,15 @@ def test_without_a_mode_it_waits_for_the_windows_alone(world: World) -> None:
     assert modes(world) == []
 
 
+def test_a_tenant_of_whom_the_directory_does_not_know_is_limited_by_nobody(world: World) -> None:
+    world.target.where["ghost"] = ("cloud", "a")
+    world.start()
+    world.approve()
+    assert world.start().name == "WaitingForWindow"
+    assert "ghost: the tenant directory does not know it any more" in world.last("waiting").fact["message"]
+    assert modes(world) == []
+
+
 def test_what_is_short_asks_no_tenant_and_limits_nobody(world: World) -> None:
     world.commit("v2", product=MODES, sql="ALTER TABLE orders ADD COLUMN note text")
     night(world, "birch")
@@ -219,10 +228,12 @@ def test_a_leg_that_was_killed_and_may_not_go_on_ends_it_all_the_same(world: Wor
 
 
 def test_a_rollback_of_a_release_that_was_killed_ends_it(world: World) -> None:
-    killed_in_the_middle(world)
+    killed_in_the_middle(world, "cedar")
+    assert world.target.in_mode == {"cedar": "read_only"}
     world.clock.sleep(60)
     world.rollback()
     assert world.target.in_mode == {}
+    assert world.production() == {"acme": "1", "birch": "1", "cedar": "1"}
 
 
 def test_a_target_that_is_away_for_a_moment_is_asked_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,11 +250,11 @@ def test_a_target_that_is_away_for_a_moment_is_asked_again(world: World, monkeyp
     assert world.target.in_mode == {}
 
 
-def killed_in_the_middle(world: World) -> None:
-    """Its process dies while the database of the cloud is changed."""
+def killed_in_the_middle(world: World, instance: str = "cloud") -> None:
+    """Its process dies while that database is changed."""
     world.start()
     world.approve()
-    world.power.trap = lambda when, call, given: (when, call, given[:1]) == ("before", "database.expand", ("cloud",))
+    world.power.trap = lambda when, call, given: (when, call, given[:1]) == ("before", "database.expand", (instance,))
     with suppress(Killed):
         world.start()
     world.power.on()
