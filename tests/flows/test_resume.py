@@ -45,7 +45,7 @@ WAY_BACK = (
     ("closed", "r2"),
 )  # fmt: skip
 BY_PEOPLE = {"approval", "confirmed"}
-MOMENTS_OF_ALL = 450  # at which a process can die; a test holds it to what a release has
+MOMENTS_OF_ALL = 500  # at which a process can die; a test holds it to what a release has
 
 
 def counted(trail: Iterable[tuple[str, str]]) -> Counter[tuple[str, str]]:
