@@ -14,7 +14,7 @@ from stationmaster.domain.story import sentence
 from stationmaster.tasks.cut import cut
 from stationmaster.tasks.migrations import RehearsalFailedError, expand, rehearse
 from tests.shop import PRODUCT, SECRET
-from tests.world import World
+from tests.world import World, once
 
 ADD = "ALTER TABLE orders ADD total int"
 REHEARSED = PRODUCT.replace(
@@ -47,6 +47,14 @@ def test_it_is_rehearsed_once_from_where_production_is(asked: World) -> None:
     assert [found.step for found in asked.tools.ledger.entries("r3")].count("rehearsed") == 1
     report = json.loads(asked.tools.evidence.bytes_of(entry.fact["report"]))
     assert report[0]["statements"][0]["sql"] == ADD
+
+
+def test_the_copy_has_the_product_s_name_so_that_two_products_do_not_share_it(asked: World) -> None:
+    names: list[str] = []
+    asked.power.trap = once("database.rehearse", lambda given: names.append(given[2]))
+    with asked.leg("r3", "v3") as leg:
+        rehearse.fn(leg, cut.fn(leg))
+    assert names == ["stm_rehearsal_shop"]
 
 
 def test_each_state_that_production_is_in_is_rehearsed(asked: World) -> None:
