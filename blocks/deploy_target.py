@@ -32,6 +32,7 @@ from stationmaster.blocks.printed import read_printed
 from stationmaster.blocks.slot import Slot, Wanted
 from stationmaster.blocks.supervisor import Fence, Supervisor, Unit
 from stationmaster.domain.errors import nearest
+from stationmaster.domain.modes import Mode
 from stationmaster.domain.printed import Printed
 
 __all__ = ["Fence", "SandboxTarget"]
@@ -117,6 +118,20 @@ class SandboxTarget(BaseModel):
     def routes(self) -> dict[str, tuple[str, str]]:
         """Where each tenant is sent: instance and colour."""
         return {tenant: place(name) for tenant, name in self._client.routes().items()}
+
+    def set_mode(self, tenants: Sequence[str], mode: Mode | None, fence: Fence | None = None) -> None:
+        """From the next request on, answer writes of `tenants` by 403 read_only, or all they ask by 503 maintenance;
+        None serves them in full. All tenants at once, and kept over a restart. Without a fence a person did it.
+
+        Raises:
+            NoModesError: the proxy would not answer for it; nothing was changed.
+        """
+        if tenants:
+            self._client.set_modes(dict.fromkeys(tenants, mode), fence)
+
+    def modes(self) -> dict[str, str]:
+        """The mode of each tenant that is not served in full."""
+        return self._client.modes()
 
     def running(self, version: str = "/version", of: Collection[str] | None = None) -> tuple[Running, ...]:
         """What runs, in all instances or in those named, by asking each process now."""

@@ -4,6 +4,7 @@ Nothing is mended: whoever changed something past the releases is asked first.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from stationmaster.domain.block_kit import escaped, sections
 from stationmaster.domain.drift import Drift, Finding, Recorded, Seen, compare, since
 from stationmaster.domain.entries import DRIFT, Draft, Entry, digest
 from stationmaster.domain.errors import OutsideError, StationmasterError
+from stationmaster.domain.interruption import STEPS, in_mode
 from stationmaster.domain.product import Product, Service
 from stationmaster.domain.stages import has_reached
 from stationmaster.domain.tenants import STAGE
@@ -79,6 +81,7 @@ def _recorded(
         schemas={name: _schemas(tools.ledger, name, busy) for name in tools.database.databases},
         flags=_flags(tools, tenants, commits),
         under_way={release: built.get(release) for release in busy},
+        modes=in_mode(tools.ledger.latest(STEPS)),
     )
 
 
@@ -122,6 +125,7 @@ def _seen(tools: Toolbox, versions: set[str]) -> Seen:
     for what, name, ask in (
         ("deploy target", "running", lambda: _running(tools, versions)),
         ("deploy target", "routes", tools.target.routes),
+        ("deploy target", "modes", tools.target.modes),
         ("flags", "flags", lambda: _published(tools)),
     ):
         with _noting(away, what):
@@ -171,4 +175,4 @@ def _heads(revisions: Any) -> str:  # noqa: ANN401 - a list or a tuple of text
 def _without(seen: Seen, moved: set[str]) -> Seen:
     """The same without the routes of these tenants."""
     routes = {tenant: place for tenant, place in seen.routes.items() if tenant not in moved}
-    return Seen(routes, seen.running, seen.schemas, seen.flags, seen.away)
+    return replace(seen, routes=routes)

@@ -12,7 +12,7 @@ from pathlib import Path
 from stationmaster.domain.errors import OutsideError
 
 # Names inside the run directory, known to the proxy's configuration, the supervisor and the deploy target.
-CONFIG, STATS, ROUTE_MAP = "haproxy.cfg", "haproxy.sock", "route.map"
+CONFIG, STATS, ROUTE_MAP, MODE_MAP = "haproxy.cfg", "haproxy.sock", "route.map", "mode.map"
 SERVER = "app"  # each backend has one server of this name
 _PER_COMMAND = 100  # map lines: 100 lines of some 130 characters stay under tune.bufsize (16 KiB)
 
@@ -95,7 +95,7 @@ def prepared_version(answer: str) -> str:
     """
     _, _, version = answer.partition("New version created:")
     if not version.strip():
-        raise ProxyRefusedError(f"HAProxy did not prepare the route map: {answer.strip()}")
+        raise ProxyRefusedError(f"HAProxy did not prepare the map: {answer.strip()}")
     return version.strip()
 
 

@@ -21,6 +21,7 @@ from alembic.util import CommandError
 
 from stationmaster.blocks.migration_heads import require_known
 from stationmaster.blocks.migration_stop import CODES, StopRun, complain
+from stationmaster.domain.modes import ModeUnknownError, heading
 
 _PLAIN = {"paramstyle": "named"}  # else Alembic doubles percent signs, for a driver that will never read it
 
@@ -83,9 +84,11 @@ def _render(config: Config, scripts: ScriptDirectory, given: argparse.Namespace)
     require_known(scripts, tuple(given.current))
     where = ["env.py"]
 
-    def steps(heads: Any, _context: object) -> Iterator[Any]:  # noqa: ANN401 - Alembic's own
+    def steps(heads: Any, migration: Any) -> Iterator[Any]:  # noqa: ANN401 - Alembic's own
         for step in scripts._upgrade_revs(given.to, heads):  # noqa: SLF001 - as `alembic upgrade` does
             where[0] = f"revision {step.revision.revision}"
+            if (needs := getattr(step.revision.module, "needs", None)) is not None:
+                migration.impl.static_output(heading(needs, step.revision.revision))
             yield step
 
     try:
@@ -103,6 +106,8 @@ def _render(config: Config, scripts: ScriptDirectory, given: argparse.Namespace)
                 context.run_migrations()
     except CommandError:
         raise
+    except ModeUnknownError as error:
+        sys.exit(f"{error.message}; {error.hint}")
     except BaseException as error:  # noqa: BLE001 - whatever the product's revision raises, its own exit included
         sys.exit(complain(error, where[0]))
 

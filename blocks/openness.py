@@ -16,10 +16,12 @@ from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.waivers import Met, met, needed, put_on_record
 from stationmaster.domain.agenda import Agenda, environment_question
 from stationmaster.domain.blackout import Question
+from stationmaster.domain.calendar_slots import Slot
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import WaitingError
 from stationmaster.domain.freeze import Environment, Freeze, closing, closing_to, scope_of, touchable
+from stationmaster.domain.interruption import Interruption
 from stationmaster.domain.passage import Gate, Passage
 from stationmaster.domain.plan import Wave, first_planned
 from stationmaster.domain.product import Product
@@ -34,16 +36,19 @@ _UNKNOWN = Window(open=False, reason="the tenant directory does not know it any 
 
 
 class WindowClosedError(WaitingError):
-    """A tenant may not be touched now. Woken when all of them can be, if that is known, or `soonest`."""
+    """A tenant may not be touched now. Woken when all of them can be, if that is known, or `soonest`; where all must be
+    open at once, that is `together`.
+    """
 
     code = "window_closed"
 
     def __init__(
         self, release: str, about: str, closed: dict[str, Window], past: str | None = None,
-        soonest: datetime | None = None,
+        *, soonest: datetime | None = None, together: datetime | None = None,
     ) -> None:  # fmt: skip
         begin = f"{about} of {release} waits for a window: "
         opens = all_of(closed.values()).until
+        opens = max(opens, together) if opens and together else opens
         until = min((one for one in (opens, soonest) if one), default=None)
         super().__init__(
             begin + "; ".join(f"{tenant}: {answer.reason}" for tenant, answer in closed.items()),
@@ -125,7 +130,7 @@ def must_be_open(leg: Leg, product: Product, wave: Wave, tenants: Collection[str
         ways = [freeze.gate for name in mine for freeze in closing_to(there[name], found.closed, wave.ring)]
         ways += [gate for name in mine for gate in _waivable(leg, known.agenda.question(name), at)]
         soonest = wave.end if len(shut) < len(left) else None  # who is open is planned without the others then
-        raise WindowClosedError(leg.release, f"wave {wave.name}", shut, _past(leg, ways), soonest)
+        raise WindowClosedError(leg.release, f"wave {wave.name}", shut, _past(leg, ways), soonest=soonest)
     passed = [freeze for name in left for freeze in closing_to(there[name], found.passed, wave.ring)]
     blackouts = [gate for name in left for gate in _passed(known.agenda.question(name), at)]
     put_on_record(leg, scope_of(ring=wave.ring), _through(found, passed, blackouts))
@@ -170,30 +175,41 @@ def must_be_unfrozen(leg: Leg, product: Product, environment: Environment) -> No
     put_on_record(leg, scope_of(env=environment), _through(found, passed, _passed(calendars, at)))
 
 
-def must_be_migratable(leg: Leg, product: Product, instance: str, doing: str = "expand") -> None:
+def must_be_migratable(
+    leg: Leg, product: Product, instance: str, doing: str = "expand", limited: Interruption | None = None
+) -> None:
     """Return if no tenant of the instance has a blackout in force that names migrations, or waivers pass it; this is on
-    record then. An instance that one tenant has alone is changed only when that tenant may be touched.
+    record then. An instance that one tenant has alone is changed only when that tenant may be touched; and one whose
+    tenants are `limited` meanwhile only when every one of them may, for as long as that is expected to last.
 
     Raises:
         WindowClosedError: one has, or may not.
     """
     found, at = met(leg), leg.tools.now()
-    known = _known(leg, product, found)
+    known = _known(leg, product, found, limited)
     _must_be_open_to_migrations(leg, product, "stage" if instance == STAGE else "production", found)
     mine = [one for one in known.tenants.values() if one.instance == instance]
-    alone = [] if instance == SHARED else mine
+    alone = [] if instance == SHARED and limited is None else mine
     refused = closed(consents(leg, alone))
     questions = [known.agenda.question(one.id, "migration") for one in mine]
     answers = {one.id: known.agenda.migration(one.id, at) for one in mine}
     answers |= {one.id: all_of([touchable(one, known.agenda, found.closed, at), answers[one.id]]) for one in alone}
     answers |= {name: all_of([answers[name], window]) for name, window in refused.items()}
+    answers |= {name: _UNKNOWN for name in (limited.tenants if limited else ()) if name not in known.tenants}
     if shut := {name: answer for name, answer in answers.items() if not answer.open}:
         ways = [freeze.gate for one in alone for freeze in closing_to(one, found.closed)]
         every = [*(known.agenda.question(one.id) for one in alone), *questions]
         ways += [gate for one in every for gate in _waivable(leg, one, at)]
-        raise WindowClosedError(leg.release, f"{doing} of {instance}", shut, _past(leg, ways))
+        about = f"{doing} of {instance}" + (f" ({limited.why})" if limited else "")
+        raise WindowClosedError(leg.release, about, shut, _past(leg, ways), together=_together(limited, known, at))
     blackouts = [gate for one in questions for gate in _passed(one, at)]
     put_on_record(leg, scope_of(env="production"), _through(found, (), blackouts))
+
+
+def _together(limited: Interruption | None, known: _Known, at: datetime) -> datetime | None:
+    """When all who are limited together may be, before which nobody has to look again."""
+    slot = known.agenda.together(limited.tenants, at) if limited else None
+    return slot.start if isinstance(slot, Slot) and slot.start > at else None
 
 
 def _must_be_open_to_migrations(leg: Leg, product: Product, environment: Environment, found: Met) -> None:
@@ -251,11 +267,12 @@ def _past(leg: Leg, gates: Sequence[Gate]) -> str | None:
     )
 
 
-def _known(leg: Leg, product: Product, found: Met) -> _Known:
+def _known(leg: Leg, product: Product, found: Met, limited: Interruption | None = None) -> _Known:
     directory = leg.tools.tenants.read()
     planned = [entry for entry in leg.tools.ledger.entries(leg.release) if entry.step == "planned"]
     known = {one.id: one for one in directory.tenants}
     agenda = agenda_of(leg.tools.tenants, directory, product, first_planned(planned))
+    agenda = agenda.lasting(limited.seconds) if limited else agenda
     return _Known(known, agenda.passing(found.blackouts))
 
 

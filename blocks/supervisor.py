@@ -99,6 +99,12 @@ class UnknownBackendError(InputError):
     code = "unknown_backend"
 
 
+class NoModesError(InputError):
+    """A mode that the proxy would not answer for."""
+
+    code = "no_modes"
+
+
 class Supervisor(BaseModel):
     """The supervisor behind a unix socket."""
 
@@ -134,6 +140,19 @@ class Supervisor(BaseModel):
         """Tenant to backend, as written."""
         return dict(self._ask("routes")["routes"])
 
+    def set_modes(self, modes: Mapping[str, str | None], fence: Fence | None = None) -> None:
+        """Put tenants into modes, all at once; None is served in full. Other tenants stay as they are.
+
+        Raises:
+            NoModesError: the proxy would not answer for them; nothing was changed.
+            FencedError: a newer holder of the release has written.
+        """
+        self._ask("set_modes", fence, modes=dict(modes))
+
+    def modes(self) -> dict[str, str]:
+        """Tenant to mode, as written; who is served in full is not in it."""
+        return dict(self._ask("modes")["modes"])
+
     def shutdown(self, timeout: float = 120) -> None:
         """End all units, the last started first, then the supervisor itself; returns when it is gone."""
         self._ask("shutdown", timeout=timeout)
@@ -167,6 +186,6 @@ class Supervisor(BaseModel):
 
 
 def _error(answer: dict[str, Any]) -> StationmasterError:
-    named = {error.code: error for error in (FencedError, NoSpaceError, UnknownBackendError)}
+    named = {error.code: error for error in (FencedError, NoModesError, NoSpaceError, UnknownBackendError)}
     error = named.get(answer["code"], SupervisorFailedError)
     return error(answer["message"], hint=answer.get("hint") or "see supervisor.log in the run directory")

@@ -15,6 +15,7 @@ from stationmaster.domain.deaths import is_vain
 from stationmaster.domain.entries import WORDS, Entry
 from stationmaster.domain.errors import StationmasterError
 from stationmaster.domain.flow_runs import Asked, Worker
+from stationmaster.domain.interruption import STEPS
 from stationmaster.domain.orders import in_force
 from stationmaster.domain.progress import unfinished
 from stationmaster.domain.request import ContractRequest, ReleaseRequest, RollbackRequest
@@ -83,6 +84,7 @@ class OpenReleases:
     over: set[str] = field(default_factory=set)
     contracts: dict[str, Memory] = field(default_factory=dict)  # of releases that are over, and whose contract is not
     stirred: int = -1  # index of the last entry that may end the wait of a contract
+    modes: dict[str, Entry] = field(default_factory=dict)  # tenant to the last word about its mode
     _last: int = -1
 
     def look(self) -> None:
@@ -91,6 +93,7 @@ class OpenReleases:
         self.thawed = max([self.thawed, *(entry.index for entry in fresh if entry.step == "thawed")])
         self.released = max([self.released, *(entry.index for entry in fresh if entry.step == "released")])
         self.stirred = max([self.stirred, *(entry.index for entry in fresh if entry.step in ENDS_WAIT)])
+        self.modes |= {entry.subject: entry for entry in fresh if entry.step in STEPS}
         for release in {entry.release for entry in fresh} - WORDS:
             with suppress(UnfitEntryError):  # an error of ours about one release, which `release why` tells
                 self._learn(release)

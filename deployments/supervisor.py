@@ -26,7 +26,7 @@ from stationmaster.deployments.routing import Router
 from stationmaster.deployments.wanted import Wanted
 from stationmaster.domain.errors import StationmasterError
 
-PROXY = "proxy"  # the unit that routes are set in
+PROXY = "proxy"  # the unit that routes and modes are set in
 _LINE = 1 << 20  # bytes of the longest request
 _GRACE = 10.0  # seconds a unit has to stop when it is replaced or all end
 _log = logging.getLogger("stationmaster.supervisor")
@@ -51,6 +51,8 @@ class Server:
             "units": self._units,
             "route": self._route,
             "routes": self._routes,
+            "set_modes": self._set_modes,
+            "modes": self._modes,
             "shutdown": self._shutdown,
         }
 
@@ -135,6 +137,13 @@ class Server:
 
     async def _routes(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"routes": self._router.routes()}
+
+    async def _set_modes(self, request: dict[str, Any]) -> dict[str, Any]:
+        await self._router.set_modes(request["modes"])
+        return {}
+
+    async def _modes(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"modes": self._router.modes()}
 
     async def _shutdown(self, _: dict[str, Any]) -> dict[str, Any]:
         await self.end_all()

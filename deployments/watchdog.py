@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from stationmaster.blocks.toolbox import recall
 from stationmaster.blocks.workers import take_over
+from stationmaster.deployments.left_modes import end_left
 from stationmaster.deployments.open_releases import Memory, OpenReleases, Place, places
 from stationmaster.domain.deaths import UNWATCHED
 from stationmaster.domain.duration import instant
@@ -22,6 +24,9 @@ from stationmaster.domain.watchdog import Decision, Seen, decide, of_train
 from stationmaster.domain.watchdog_contract import SeenContract, decide_contract
 from stationmaster.ledger.leases import LeaseHeldError
 from stationmaster.ledger.store import Ledger
+
+if TYPE_CHECKING:
+    from stationmaster.blocks.deploy_target import SandboxTarget
 
 _STATES = {"restart": "AwaitingRetry", "wake": "Woken"}
 _DID = {
@@ -52,6 +57,11 @@ class Runs(Protocol):
         """A new flow run."""
 
 
+def _target(product: str) -> "SandboxTarget":
+    found: SandboxTarget = recall("target", product)
+    return found
+
+
 @dataclass(frozen=True)
 class Done:
     """One thing that the watchdog did, or left, and why."""
@@ -76,6 +86,7 @@ class Watchdog:
     runs: Runs
     places: Callable[[], Mapping[str, Place]]
     now: Callable[[], datetime]
+    target: "Callable[[str], SandboxTarget]" = _target
     _books: dict[str, OpenReleases] = field(default_factory=dict)
     _troubles: dict[str, str] = field(default_factory=dict)
 
@@ -106,7 +117,17 @@ class Watchdog:
             if decision.loud:
                 yield from self._trouble(f"train run {run.id}", decision.why, "left")
 
+    def _modes(self, books: OpenReleases) -> Iterator[Done]:
+        try:
+            for release, tenants in end_left(books, self.now(), self.target):
+                yield Done(self.now(), release, "served in full", ", ".join(tenants))
+        except StationmasterError as error:
+            yield from self._trouble("deploy target", error.message)
+        else:
+            yield from self._trouble("deploy target", "")
+
     def _round(self, books: OpenReleases, place: Place) -> Iterator[Done]:
+        yield from self._modes(books)
         known = {release for release, memory in books.known.items() if memory.entries}
         try:
             asked = self.runs.of(known | set(books.contracts))

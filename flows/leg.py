@@ -14,6 +14,7 @@ from stationmaster.blocks.confirmation import must_be_confirmed_so
 from stationmaster.blocks.contracting import want_contract
 from stationmaster.blocks.holder import this_process
 from stationmaster.blocks.leg import Leg, ReleaseAbortedError, ReleaseGoingBackError, first_request, on_duty, way_back
+from stationmaster.blocks.modes import serve_again
 from stationmaster.blocks.ordering import give_order
 from stationmaster.blocks.secrecy import mask_of
 from stationmaster.blocks.toolbox import Toolbox
@@ -174,6 +175,7 @@ def _begun(tools: Toolbox, request: ReleaseRequest, known: list[Entry]) -> bool:
 
 def _run(leg: Leg, runbook: Callable[[Leg], None], done: Callable[[], State[None]]) -> State[None]:
     try:
+        serve_again(leg)
         runbook(leg)
     except WaitingError as wait:
         _record(leg, "waiting", {"for": wait.waiting_for, "until": wait.until, **_said(leg, wait), **wait.more})

@@ -37,7 +37,7 @@ from stationmaster.tasks.departure import require_departure
 from stationmaster.tasks.deploy import deploy, publish_flags, shift
 from stationmaster.tasks.hold import refuse_held
 from stationmaster.tasks.hotfix import require_base
-from stationmaster.tasks.migrations import expand, lint, rehearse
+from stationmaster.tasks.migrations import expand, lint, plan_modes, rehearse
 from stationmaster.tasks.plan import make_plan
 from stationmaster.tasks.review import require_reviews
 from stationmaster.tasks.rollback import route_back
@@ -107,6 +107,7 @@ def carry(leg: Leg) -> None:
         attest(leg)
         seal(leg)
         return
+    plan_modes(leg, this, plan)
     lay_down_mandate(leg, this, artifact, plan)
     attest(leg)
     ask_approval(leg, this)

@@ -9,6 +9,7 @@ from stationmaster.blocks.approving import desk_of
 from stationmaster.blocks.confirmation import confirmation
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.migration_estimates import forecast_of
+from stationmaster.blocks.modes import announced
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.asking import Asking, asking_approval, asking_confirmation
 from stationmaster.domain.errors import InputError, OutsideError
@@ -24,7 +25,7 @@ def ask_approval(leg: Leg, cut: Cut) -> None:
     mandate = mandate_of(leg.tools.ledger, leg.release, asked_for(leg.tools.ledger, leg.release))
     question = asked(desk, cut, mandate)
     if not desk.decide(cut, question, leg.tools.now()).satisfied:
-        _post(leg, asking_approval(cut, question, forecast_of(leg.tools.ledger, leg.release)))
+        _post(leg, asking_approval(cut, question, _forecast(leg)))
 
 
 @act("ask for confirmation", timeout=120)
@@ -32,6 +33,12 @@ def ask_confirmation(leg: Leg) -> None:
     """Post that a start waits for whoever wants it, once; nothing when somebody confirmed it."""
     if confirmation(leg.tools.ledger, leg.release) is None:
         _post(leg, asking_confirmation(leg.release, leg.request.asked()))
+
+
+def _forecast(leg: Leg) -> list[str]:
+    """What the schema change will take, and whom it limits."""
+    limits = [str(one) for one in announced(leg.tools.ledger, leg.release)]
+    return [*forecast_of(leg.tools.ledger, leg.release), *limits]
 
 
 def _post(leg: Leg, asking: Asking) -> None:

@@ -13,14 +13,17 @@ from stationmaster.blocks.database import Migrated, Revisions
 from stationmaster.blocks.kept import keep_log, keep_printed
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.migration_estimates import compared, limits
+from stationmaster.blocks.modes import announce, interruption, limited
 from stationmaster.blocks.openness import must_be_migratable, must_be_unfrozen
 from stationmaster.blocks.secrecy import mask_of
 from stationmaster.blocks.superseding import proved_in_stage
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.errors import RefusedError
+from stationmaster.domain.migration_need import need_of
 from stationmaster.domain.migration_rehearsal import Estimate
 from stationmaster.domain.migration_rehearsal import Finding as RehearsalFinding
 from stationmaster.domain.migrations import Finding, lint_expand
+from stationmaster.domain.plan import Plan
 from stationmaster.domain.printed import Printed
 from stationmaster.domain.product import Database
 from stationmaster.domain.tenants import STAGE
@@ -59,7 +62,10 @@ def lint(leg: Leg, cut: Cut) -> None:
         return
     revisions, database = _revisions(leg, cut, cut.product.database), leg.tools.database
     for state in _states(leg, revisions, database.databases):
-        _must_only_add(database.render(state, revisions))
+        sql = database.render(state, revisions)
+        _must_only_add(sql)
+        if need := need_of(sql):
+            need.mode(cut.product.service.modes)
 
 
 @act("rehearse", timeout=8 * 3600)
@@ -83,11 +89,28 @@ def rehearse(leg: Leg, cut: Cut) -> None:
     leg.record("rehearsed", inputs, {"estimates": [_masked(leg, one) for one in found], "report": report})
 
 
+@act("plan modes", timeout=900)
+def plan_modes(leg: Leg, cut: Cut, plan: Plan) -> None:
+    """Before anybody signs: whose service each schema change that cannot be made online will limit, when and for how
+    long is on record, with who is to be told.
+    """
+    if cut.product.database is None:
+        return
+    asked = _Asked(leg, _revisions(leg, cut, cut.product.database))
+    for instance in sorted({name for wave in plan.waves for name in wave.instances}):
+        heads = leg.tools.database.revision(instance)
+        if not heads or asked.has(instance, heads):
+            continue
+        if need := need_of(leg.tools.database.render(heads, asked.revisions)):
+            announce(leg, interruption(leg, cut.product, instance, need))
+
+
 @act("expand", timeout=3600, shown="expand {instance}")
 def expand(leg: Leg, cut: Cut, instance: str) -> None:
     """Bring one instance's database to the expanded schema. Where it was is recorded first: a process that dies between
     the migration and its record leaves no other trace of it. What runs is read here too, since a database may have
-    moved since it was linted; it and what it printed are kept.
+    moved since it was linted; it and what it printed are kept. What cannot be made online waits for all tenants of the
+    database to be open at once, and puts them into the mode that was planned while it runs.
     """
     approved = {} if instance == STAGE else must_be_approved(leg, cut)
     inputs = {"commit": cut.commit.commit}
@@ -101,10 +124,14 @@ def expand(leg: Leg, cut: Cut, instance: str) -> None:
         leg.record("expanded", inputs, {**there, **approved}, subject=instance)
         return
     must_be_unfrozen(leg, cut.product, "stage" if instance == STAGE else "production")
-    must_be_migratable(leg, cut.product, instance)
-    ran = _read(leg, heads, revisions)
+    sql = _read(leg, heads, revisions)
+    need = need_of(sql) if instance != STAGE else None
+    found = interruption(leg, cut.product, instance, need) if need else None
+    must_be_migratable(leg, cut.product, instance, limited=found)
+    ran = {"sql": keep_printed(leg.tools, Printed(sql.encode()))} if heads else {}
     begun = leg.record("expanding", inputs, {"before": list(heads), **ran, **approved}, subject=instance)
-    done = leg.tools.database.expand(instance, revisions)
+    with limited(leg, cut.product, found):
+        done = leg.tools.database.expand(instance, revisions)
     fact = {**begun.fact, **approved, "after": list(done.after), "log": keep_log(leg.tools, Path(done.log))}
     fact |= {"ran": keep_printed(leg.tools, _run_record(done))} if done.statements else {}
     fact |= {} if instance == STAGE else compared(leg.tools.ledger, leg.release, done.statements)
@@ -117,13 +144,13 @@ def _run_record(done: Migrated) -> Printed:
     return Printed(json.dumps(ran, ensure_ascii=False, indent=1).encode())
 
 
-def _read(leg: Leg, heads: tuple[str, ...], revisions: Revisions) -> dict[str, Any]:
-    """Digest of the SQL that expand is about to run, kept; nothing for an empty database, which has no old code."""
+def _read(leg: Leg, heads: tuple[str, ...], revisions: Revisions) -> str:
+    """The SQL that expand is about to run; nothing for an empty database, which has no old code."""
     if not heads:
-        return {}
+        return ""
     sql = leg.tools.database.render(heads, revisions)
     _must_only_add(sql)
-    return {"sql": keep_printed(leg.tools, Printed(sql.encode()))}
+    return sql
 
 
 def _must_only_add(sql: str) -> None:

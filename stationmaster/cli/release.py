@@ -11,6 +11,7 @@ from stationmaster.cli.person import now, whoami
 from stationmaster.cli.tools import only_product, open_ledger
 from stationmaster.domain.entries import Draft
 from stationmaster.domain.errors import Exit, InputError, RefusedError
+from stationmaster.domain.modes import in_words
 from stationmaster.domain.release import Reason, Status, status
 from stationmaster.domain.stages import CLOSED
 
@@ -383,6 +384,9 @@ def _shown(found: Status, reason: Reason) -> str:
     lines = [f"{found.id}  {found.version or ''}  {found.stage}"]
     if found.stage not in CLOSED or (found.stage == "released" and reason.command):
         lines += [reason.message, *([f"  {reason.command}"] if reason.command else [])]
+    lines += [
+        f"{tenant} is {in_words(mode)}: stationmaster tenants mode status" for tenant, mode in found.modes.items()
+    ]
     if found.tenants:
         lines += ["", table(["tenant", "runs"], sorted(found.tenants.items()))]
     return "\n".join(lines)

@@ -11,6 +11,8 @@ from stationmaster.domain.calendar_slots import Slot
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.freeze import FREEZES, Freeze, closing_to, in_force, touchable
+from stationmaster.domain.interruption import STEPS, in_mode
+from stationmaster.domain.modes import SERVED
 from stationmaster.domain.release import Status, status
 from stationmaster.domain.stages import CLOSED
 from stationmaster.domain.tenant_slot import slot_of
@@ -28,11 +30,12 @@ class Moment:
     agenda: Agenda
     running: dict[str, Entry]
     freezes: tuple[Freeze, ...]
+    modes: dict[str, Entry]
 
     @classmethod
     def of(cls, ledger: "Ledger", agenda: Agenda, at: datetime) -> "Moment":
         """What it says now, read at `at`."""
-        return cls(at, agenda, ledger.running(), in_force(ledger.latest(FREEZES), at))
+        return cls(at, agenda, ledger.running(), in_force(ledger.latest(FREEZES), at), in_mode(ledger.latest(STEPS)))
 
     def record(self, tenant: Tenant) -> dict[str, Any]:
         """One tenant: what it is, what it runs since when, whether it may be touched and until when that holds."""
@@ -45,6 +48,7 @@ class Moment:
             "digest": entry.fact["digest"] if entry else None,
             "since": entry.at if entry else None,
             "release": entry.release if entry else None,
+            "mode": self.modes[tenant.id].fact["mode"] if tenant.id in self.modes else SERVED,
             "window": "open" if asked.open else "closed",
             "why": asked.reason,
             "until": instant(until) if until else None,

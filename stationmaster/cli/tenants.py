@@ -33,6 +33,12 @@ app.command(
     "stationmaster.cli.consenting:link", name="link", help="Signed links by which a tenant's own people answer."
 )
 
+app.command(
+    "stationmaster.cli.modes:app",
+    name="mode",
+    help="Which tenants are read-only or behind a maintenance page, and how to end that.",
+)
+
 _LONGEST = timedelta(days=90)
 
 

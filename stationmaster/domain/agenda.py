@@ -6,11 +6,14 @@ It stops nobody itself, and knows no freeze. Whoever has no calendar that can be
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any
 
 from stationmaster.domain.blackout import Passages, Question
 from stationmaster.domain.calendar import Action, Named
 from stationmaster.domain.calendar_answers import notice_days
+from stationmaster.domain.calendar_rules import UnknownDaysError
+from stationmaster.domain.calendar_slots import Nowhere, Slot, next_slot
 from stationmaster.domain.candidates import earliest
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import canonical, digest
@@ -21,6 +24,7 @@ from stationmaster.domain.zones import tzdata_version
 
 Calendars = tuple[Named, ...]
 _SUPPORT = "stationmaster.yaml:support.hours"
+_HORIZON = timedelta(days=400)
 LATE = timedelta(minutes=5)  # by which a wave may begin after its planned start
 
 
@@ -72,6 +76,28 @@ class Agenda:
         if planned is not None and late and not asked.passed(at) and asked.at_once(at).open:
             return asked.window(planned)
         return asked.window(at)
+
+    def lasting(self, seconds: float | None) -> "Agenda":
+        """The same for what takes so long, where that is longer than a wave."""
+        return replace(self, seconds=max(self.seconds, ceil(seconds or 0)))
+
+    def together(self, tenants: Iterable[str], at: datetime) -> Slot | Nowhere:
+        """The first slot from an aware instant on in which all of them may be reached, after the notice of each."""
+        every: dict[int, Calendars] = {}
+        for tenant in tenants:
+            found = self.of(tenant)
+            if isinstance(found, str):
+                return Nowhere((found,))
+            every[id(found)] = found
+            noticed = self._noticed(tenant, found)[1]
+            at = max(at, noticed) if noticed else at
+        calendars = [*{id(one): one for found in every.values() for one in found}.values(), *self.support]
+        if not calendars:
+            return Slot(at, at + timedelta(seconds=self.seconds))
+        try:
+            return next_slot(calendars, timedelta(seconds=self.seconds), at, _HORIZON)
+        except UnknownDaysError as error:
+            return Nowhere((error.message,))
 
     def passing(self, passages: Passages) -> "Agenda":
         """The same for a release whose waivers come to that."""

@@ -39,9 +39,11 @@ def brief(
     standing: Standing | None = None,
     passed: Sequence[str] = (),
     owed: Sequence[str] = (),
+    limits: Sequence[str] = (),
 ) -> Brief:
     """The brief of a release as it stands; `standing` says how far it is, nothing of it when it is not given. `passed`
-    says of each place what was closed there and by whose waivers it was reached; `owed` what is left from before.
+    says of each place what was closed there and by whose waivers it was reached; `owed` what is left from before;
+    `limits` whose service a schema change limits, how and when.
 
     The same arguments give the same bytes, so that an update that changes nothing can be told.
     """
@@ -56,6 +58,7 @@ def brief(
             ),
             *sections(f"*Where it stands.* {escaped(now.said)}"),
             *_waves(cut, plan, now),
+            *_limits(limits),
             *_passed(passed),
             *_owed(owed),
             *_care(cut, fragments, approved_by, flags or {}),
@@ -95,6 +98,11 @@ def _waves(cut: Cut, plan: Plan, standing: Standing) -> Iterator[Block]:
 def _slot(wave: Wave, state: str) -> str:
     """When a wave is expected that has not begun."""
     return f" for {wave.start:%a %d %b %H:%M} UTC" if state == "planned" and wave.start else ""
+
+
+def _limits(limits: Sequence[str]) -> Iterator[Block]:
+    if limits:
+        yield from sections("\n".join(["*Not served in full meanwhile*", *(f"• {escaped(one)}" for one in limits)]))
 
 
 def _passed(passed: Sequence[str]) -> Iterator[Block]:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from stationmaster.domain.entries import Entry
+from stationmaster.domain.modes import SERVED
 from stationmaster.domain.tenants import STAGE
 
 Place = tuple[str, str]  # instance and colour
@@ -18,6 +19,7 @@ Kind = Literal[
     "misrouted",  # a tenant is sent elsewhere, or nowhere
     "unrecorded",  # an instance, or a tenant, of which the ledger knows nothing
     "schema",  # a database is at a revision to which nobody expanded it
+    "mode",  # a tenant is left in a mode, or in one that no release put it into
     "flags",  # the published flags are those of no version that runs
     "unreachable",  # nobody answers, so nobody knows
 ]
@@ -45,7 +47,8 @@ class Finding:
 class Recorded:
     """What the ledger says. `tenants` maps to the entry of what each runs, `homes` to the instance that the directory
     gives it, `approved` are digests, `schemas` maps a database to each state in which it may be, and `flags` are
-    digests of files any of which may be published; `under_way` are releases that somebody works on, with their digests.
+    digests of files any of which may be published; `under_way` are releases that somebody works on, with their digests;
+    `modes` maps the tenants that are in a mode to the entry that says so.
     """
 
     tenants: Mapping[str, Entry]
@@ -54,6 +57,7 @@ class Recorded:
     schemas: Mapping[str, frozenset[str]] = field(default_factory=dict)
     flags: frozenset[str] = frozenset()
     under_way: Mapping[str, str | None] = field(default_factory=dict)
+    modes: Mapping[str, Entry] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Seen:
     running: Mapping[Place, str | None] = field(default_factory=dict)
     schemas: Mapping[str, str | None] = field(default_factory=dict)
     flags: str | None = None
+    modes: Mapping[str, str] = field(default_factory=dict)
     away: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -98,6 +103,7 @@ def compare(recorded: Recorded, seen: Seen) -> Drift:
         *(one for tenant in tenants for one in _tenant(tenant, recorded, seen)),
         *(one for place in seen.running for one in _process(place, recorded, seen)),
         *_schemas(recorded, seen),
+        *_modes(recorded, seen),
         *_flags(recorded, seen),
     ]
     return Drift(len(tenants), tuple(sorted(set(found))))
@@ -155,6 +161,14 @@ def _schemas(recorded: Recorded, seen: Seen) -> Iterator[Finding]:
             yield Finding(_database(name), "unreachable", "its revision", "no answer")
         elif allowed and schema not in allowed:
             yield Finding(_database(name), "schema", " or ".join(sorted(allowed)), schema)
+
+
+def _modes(recorded: Recorded, seen: Seen) -> Iterator[Finding]:
+    """What a release that is under way limits is meant so."""
+    for tenant, mode in seen.modes.items():
+        entry = recorded.modes.get(tenant)
+        if entry is None or entry.release not in recorded.under_way or entry.fact["mode"] != mode:
+            yield Finding(tenant, "mode", SERVED, mode)
 
 
 def _flags(recorded: Recorded, seen: Seen) -> Iterable[Finding]:

@@ -28,6 +28,9 @@ STEPS: dict[str, str] = {
     "rehearsed": "a schema change ran on a copy of production's size, and back: estimates, report",
     "expanding": "the database in the subject is about to be expanded: before; in production asked_at",
     "expanded": "the database in the subject was expanded: before, after; in production asked_at",
+    "notice": "tenants of the database in the subject are to be told: mode, tenants, why, seconds, start, end, closed",
+    "mode_on": "the tenant in the subject is not served in full: mode, instance, why, product, notice",
+    "mode_off": "the tenant in the subject is served in full: mode, instance, why, seconds; personal: who, if a person",
     "staged": "stage runs the artifact, and the previous one works on the new schema: revision, pairs, covers",
     "proved": "in stage the versions that run work on the contracted schema: revision, pairs",
     "planned": "the waves were laid out: waves, digest",
@@ -97,6 +100,8 @@ UNDOES: dict[str, frozenset[str]] = {
     "contracted": frozenset({"contracting"}),  # as with an expand
     "contract_stopped": frozenset({"contracting"}),  # the intention came to nothing
     "contract_mandated": frozenset({"contract_approved"}),  # what was signed before is another mandate
+    "mode_on": frozenset({"mode_off"}),
+    "mode_off": frozenset({"mode_on"}),
     "deployed": frozenset({"deployed"}),  # another release reached the tenant
     "flagged": frozenset({"flagged"}),  # another release's flags took their place
     "adopted": frozenset({"deployed"}),  # the tenant was found running something else than we recorded
@@ -124,7 +129,8 @@ FREEZE = "freeze"
 POLICY = "policy"  # what is ratified: subjects PRODUCT/policy and PRODUCT/approvers
 DRIFT = "drift"  # subject PRODUCT
 LOG = "log"  # checkpoints of the ledger
-WORDS = frozenset({FREEZE, POLICY, DRIFT, LOG})
+MODE = "mode"  # a mode of which no release knows, and that a person ended
+WORDS = frozenset({FREEZE, POLICY, DRIFT, LOG, MODE})
 OF_NO_RELEASE = frozenset({"frozen", "thawed", "ratified", "signed", "drifted", "checkpointed"})
 
 # The steps after which the tenant in the subject runs the version in the fact.

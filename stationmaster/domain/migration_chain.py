@@ -8,6 +8,7 @@ from stationmaster.domain.migration_phase import DECLARED, Phased
 from stationmaster.domain.migration_recorded import Recorded
 from stationmaster.domain.migration_rule import Hit
 from stationmaster.domain.migration_statements import Statement
+from stationmaster.domain.modes import MODES
 
 Placed = tuple[Hit, int]
 _SAID = {"expand": "adds", "contract": "takes something from old code", "data": "moves rows", "neutral": "changes"}
@@ -44,8 +45,10 @@ def _unknown(revision: Recorded, history: History) -> Iterator[Placed]:
 
 
 def of_phase(revision: Recorded, phase: Phased, statements: tuple[Statement, ...]) -> Iterator[Placed]:
-    """About the phase that it says, or the phases that it mixes."""
-    said = revision.source.phase
+    """About the phase that it says, or the phases that it mixes, and the mode that it says it needs."""
+    needs, said = revision.source.needs, revision.source.phase
+    if needs is not None and needs not in MODES:
+        yield Hit("mode_unknown", f"needs {needs!r}; {nearest(needs, MODES)}"), revision.source.line("needs")
     if said is not None and said not in DECLARED:
         yield Hit("phase_unknown", f"phase {said!r}; {nearest(said, DECLARED)}"), revision.source.line("phase")
     elif phase.declared:

@@ -47,6 +47,7 @@ class Step:
             "file": self.judged.revision.file,
             "doc": self.judged.revision.doc,
             "statements": [_recorded(one) for one in shown(self.judged)],
+            "needs": needs(self.judged),
             "waits_for": list(self.waits_for),
         }
 
@@ -80,8 +81,10 @@ def _gates(one: Judged, left: Sequence[Judged], history: History) -> list[str]:
         gates += CONTRACT
     elif one.phase.name in _NOT_YET:
         gates.append(_NOT_YET[one.phase.name])
-    if any(statement.wait in _LONG for statement in shown(one)):
+    if (needed := needs(one)) == "window":
         gates.append("a window, or read-only mode: others wait for as long as it works")
+    elif needed is not None:
+        gates.append(f"every tenant's window, and {needed.replace('_', '-')} mode, which it says it needs")
     return gates + [f"{other}, which is of the contract and comes before it" for other in _earlier(one, left, history)]
 
 
@@ -105,6 +108,13 @@ def _earlier(one: Judged, left: Sequence[Judged], history: History) -> list[str]
 def shown(judged: Judged) -> list[Statement]:
     """What it runs that changes something."""
     return [one for one in judged.statements if one.operation.kind != "read"]
+
+
+def needs(judged: Judged) -> str | None:
+    """The mode that it says it needs, else `window` where others wait for as long as it works."""
+    if judged.revision.source.needs is not None:
+        return judged.revision.source.needs
+    return "window" if any(statement.wait in _LONG for statement in shown(judged)) else None
 
 
 def _recorded(one: Statement) -> dict[str, Any]:

@@ -96,4 +96,9 @@ OF_REVISIONS = (
         'phase = "expand" or phase = "contract", or no phase',
         'phase = "contrat"\n\n' + _up(_DROP), 'phase = "contract"\n\n' + _up(_DROP),
     ),
+    Rule(
+        "mode_unknown", _SOURCE, "error", None, "Needs a mode that there is not",
+        'needs = "read_only" or needs = "maintenance", or none', 'needs = "readonly"\n\n' + _up(_ADD),
+        'needs = "read_only"\n\n' + _up(_ADD),
+    ),
 )  # fmt: skip

@@ -37,6 +37,7 @@ class Source(BaseModel):
     downgrade: Downgrade = "missing"
     no_down: str | None = None
     phase: str | None = None
+    needs: str | None = None
     says: dict[str, Any] = {}
     lines: dict[str, int] = {}
     spans: tuple[tuple[int, int], ...] = ()
@@ -64,6 +65,7 @@ def source_of(text: str) -> Source:
         downgrade=_downgrade(tree),
         no_down=_text(said.get("no_down")),
         phase=_text(said.get("phase")),
+        needs=_text(said.get("needs")),
         says={name: said[name] for name in IDENTIFIERS if name in said},
         lines=dict(_bound(tree)),
         spans=spans,

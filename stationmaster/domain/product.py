@@ -14,6 +14,7 @@ from stationmaster.domain.duration import Seconds
 from stationmaster.domain.hotfix import Hotfix
 from stationmaster.domain.migration_copy import Rehearsal
 from stationmaster.domain.milestones import Milestone
+from stationmaster.domain.modes import MODES, Mode
 from stationmaster.domain.policy import Policy, Rules
 from stationmaster.domain.quarantine import Quarantined, plain
 from stationmaster.domain.retention import Retention
@@ -100,6 +101,25 @@ def _is_inside(place: str) -> bool:
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
+class Modes(Part):
+    """The modes in which a tenant's service can be, other than in full, and who answers in each.
+
+    router: the deploy target's own proxy; the product knows nothing of it.
+    """
+
+    read_only: Literal["router"] | None = Field(
+        default=None, description="GET, HEAD and OPTIONS are answered as ever, all else by 403 and `read_only`."
+    )
+    maintenance: Literal["router"] | None = Field(
+        default=None, description="Everything is answered by 503 and `maintenance`, with Retry-After."
+    )
+
+    @property
+    def declared(self) -> tuple[Mode, ...]:
+        """What there is, the mildest first."""
+        return tuple(mode for mode in MODES if getattr(self, mode))
+
+
 class Service(Part):
     """How an instance of the product is run and asked."""
 
@@ -108,6 +128,9 @@ class Service(Part):
     version: str = Field(default="/version", description='Answers {"version", "digest"} of the file it runs.')
     strategy: Literal["tenant_by_tenant"] = "tenant_by_tenant"
     start_timeout: Seconds = 60
+    modes: Modes = Field(
+        default=Modes(), description="For schema changes that cannot be made online; none when it is not given."
+    )
 
 
 class Contract(Part):

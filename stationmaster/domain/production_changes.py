@@ -13,6 +13,7 @@ Kind = Literal[
     "deployment",  # a tenant was led to a version
     "flag",  # the flags of the product were published
     "migration",  # a production database was changed
+    "mode",  # what a tenant is served was limited, or is not any more
     "rollback",  # a version was taken back from tenants
     "adoption",  # a tenant was found running something that came another way
     "drift",  # what runs was found to differ from what was approved
@@ -68,6 +69,8 @@ CHANGES: dict[str, Change] = {
     "expanded": Change("migration", "instance", _migrated, _in_stage, "stage is not production"),
     "contracting": Change("migration", "instance", "begun", _in_stage, "stage is not production"),
     "contracted": Change("migration", "instance", _migrated, _in_stage, "stage is not production"),
+    "mode_on": Change("mode", "tenant", "limited"),
+    "mode_off": Change("mode", "tenant", "served in full"),
     "rollback": Change("rollback", "release", "ordered"),
     "rolled_back": Change("rollback", "tenant", "back"),
     "contained": Change("rollback", "release", "contained"),
@@ -105,6 +108,7 @@ NO_CHANGES: dict[str, str] = {
     "contract_approved": "a quorum allows a change and is none; each row names it",
     "contract_stopped": "nothing was changed",
     "contract_over": "nothing is left to be changed; what was is listed",
+    "notice": "it was laid down whom a schema change will limit; each is listed when it does",
     "planned": "an order of waves was laid down; nothing was moved",
     "mandated": "what is to be signed was laid down; nothing was moved",
     "refused": "an approval that does not count allows nothing",

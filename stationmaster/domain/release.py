@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from stationmaster.domain.deaths import ENOUGH, deaths
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError
+from stationmaster.domain.interruption import modes_of
 from stationmaster.domain.orders import in_force, on_hold
 from stationmaster.domain.stages import CLOSED, Stage, fold
 
@@ -82,6 +83,7 @@ class Status(BaseModel):
     tenants: dict[str, str] = Field(description="What each tenant of the plan runs now; before a plan, every tenant.")
     entries: int
     trouble: Trouble | None = Field(default=None, exclude=True)
+    modes: dict[str, str] = Field(default={}, exclude=True, description="The tenants that it keeps in a mode.")
     on_hold: bool = Field(default=False, exclude=True, description="No release may carry its changes.")
     deaths: int = Field(default=0, exclude=True)  # legs at the end that left no fact
 
@@ -115,6 +117,7 @@ def status(release: str, entries: list[Entry], running: dict[str, Entry]) -> Sta
         until=_fact(last, "waiting").get("until") if trouble and trouble.step == "waiting" else None,
         digest=_fact(last, "built").get("digest"),
         tenants=_tenants(last.get("planned"), running),
+        modes=modes_of(entries),
         entries=len(entries),
         trouble=trouble,
         on_hold=on_hold(entries),

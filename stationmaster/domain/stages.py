@@ -71,6 +71,7 @@ _ANY_TIME = frozenset(
         "attested",
         "closed",
         "contract",
+        "mode_off",
     }
 )
 _CONTRACT = {
@@ -134,6 +135,8 @@ EDGES: tuple[Edge, ...] = (
     ),
     Edge(("planned",), "approved", "reached", "task approve: the quorum is met; of a second plan, the rest may stand"),
     Edge(("approved",), "briefed", "briefed", "task brief: before production is touched"),
+    Edge(_BEGUN, "notice", "same", "task plan_modes: whose service will be limited by a schema change, and when"),
+    Edge(("briefed", "deploying"), "mode_on", "same", "task expand, before it limits what a tenant is served"),
     Edge(("briefed", "deploying"), "expanding", "same", "task expand, before it touches a production database"),
     Edge(("briefed", "deploying"), "expanded", "same", "task expand, on a production database"),
     Edge(("briefed", "deploying"), "deployed", "deploying", "task deploy, tenant by tenant"),
@@ -168,6 +171,7 @@ EDGES: tuple[Edge, ...] = (
         "same",
         "the same leg's next database, before it sees that another act ended it",
     ),
+    Edge(("failed", "held"), "mode_on", "same", "the same, before it limits what the database's tenants are served"),
     Edge(("failed", "held"), "expanded", "same", "task expand of the same leg, under way when another act ended it"),
     Edge(("failed", "held"), "started", "reached", "a person, `release start`: what stands is not done again"),
     Edge((*_LEGS, "failed", "held"), "aborted", "aborted", "a person, `release abort`"),
@@ -210,6 +214,7 @@ EDGES: tuple[Edge, ...] = (
     Edge(STAGES, "consented", "same", "a tenant's contact by link, or customer success with proof"),
     Edge(STAGES, "declined", "same", "a tenant's contact by link, or customer success with proof"),
     Edge(STAGES, "attested", "same", "task attest: what was found is signed by our own key"),
+    Edge(STAGES, "mode_off", "same", "task expand as it ends; the next leg, the watchdog or a person, if that died"),
     Edge(STAGES, "closed", "same", "task seal, after the end"),
     Edge(STAGES, "adopted", "same", "a look at what a tenant runs; says nothing about the release"),
     Edge(STAGES, "paused", "same", "a person, `release pause`; no act begins until resumed"),

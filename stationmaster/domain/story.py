@@ -5,7 +5,9 @@ from typing import Any
 
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.freeze import closing_in_words, in_words
+from stationmaster.domain.interruption import Interruption
 from stationmaster.domain.migration_forecast import beside, outline
+from stationmaster.domain.modes import in_words as in_mode_words
 from stationmaster.domain.plan import name_of
 
 _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
@@ -37,6 +39,9 @@ _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
     "briefed": lambda _e, f: f"support brief posted in #{f['channel'].lstrip('#')}",
     "expanding": lambda e, f: f"database {e.subject} is being expanded from {_heads(f['before'])}",
     "expanded": lambda e, f: f"database {e.subject} {_revisions(f)}",
+    "notice": lambda _e, f: f"to be told: {Interruption.read(f)}",
+    "mode_on": lambda e, f: f"{e.subject} is {in_mode_words(f['mode'])}: {f['why']}",
+    "mode_off": lambda e, f: f"{e.subject} is served in full again{_lasted(f)}: {f['why']}",
     "contract": lambda _e, _f: "its contract is wanted",
     "contract_mandated": lambda _e, f: f"to be signed: the contract of {_and(f['databases'])}, until {f['ends']}",
     "contract_approved": lambda _e, f: f"the contract is approved by {' and '.join(f['roles'])}",
@@ -127,6 +132,11 @@ def _approval(fact: dict[str, Any]) -> str:
 def _scans(fact: dict[str, Any]) -> str:
     """What each scan says of itself, in a word."""
     return ", ".join(f"{name} {fact[name]['result']}" for name in ("sbom", "vulnerabilities", "secrets") if fact[name])
+
+
+def _lasted(fact: dict[str, Any]) -> str:
+    """How long it was not; unknown where nobody said when that began."""
+    return f", {in_mode_words(fact['mode'])} for {fact['seconds']} s" if fact["seconds"] is not None else ""
 
 
 def _count(things: list[Any] | int, noun: str, nouns: str = "") -> str:

@@ -148,6 +148,27 @@ class TargetConformance:
         assert world.versions() == {first: "1", second: "2"}
         assert world.target.routes() == {"acme": ("cloud", second)}
 
+    def test_tenants_are_put_into_a_mode_and_out_of_it_and_again_changes_nothing(self, world: World) -> None:
+        world.target.shift(["acme", "beta", "gamma"], "cloud", world.start("1"), FENCE)
+        assert world.target.modes() == {}
+        for _ in range(2):
+            world.target.set_mode(["acme", "beta"], "read_only", FENCE)
+            assert world.target.modes() == {"acme": "read_only", "beta": "read_only"}
+        world.target.set_mode(["beta"], "maintenance", FENCE)
+        assert world.target.modes() == {"acme": "read_only", "beta": "maintenance"}
+        for _ in range(2):
+            world.target.set_mode(["acme", "beta", "gamma"], None, FENCE)
+            assert world.target.modes() == {}
+        assert set(world.target.routes()) == {"acme", "beta", "gamma"}
+
+    def test_a_mode_is_not_set_by_whoever_was_taken_over_but_by_a_person(self, world: World) -> None:
+        world.target.shift(["acme"], "cloud", world.start("1"), FENCE)
+        with pytest.raises(FencedError):
+            world.target.set_mode(["acme"], "read_only", Fence(release=FENCE.release, epoch=FENCE.epoch - 1))
+        assert world.target.modes() == {}
+        world.target.set_mode(["acme"], "read_only")
+        assert world.target.modes() == {"acme": "read_only"}
+
     def test_what_a_process_printed_is_read_and_nothing_where_none_is(self, world: World) -> None:
         colour = world.start("1")
         assert b"serving" in world.target.printed("cloud", colour).head

@@ -28,6 +28,7 @@ from stationmaster.blocks.migration_running import MigrationBusyError, Migration
 from stationmaster.blocks.migration_session import ADVISORY
 from stationmaster.blocks.postgres import DatabaseAddressError, DatabaseUnreachableError
 from stationmaster.domain.migration_copy import Rehearsal
+from stationmaster.domain.migration_need import Need, need_of
 from tests.blocks.database_conformance import DatabaseConformance, World
 from tests.conftest import Postgres
 from tests.fakes import FakeDatabase
@@ -228,6 +229,25 @@ def test_a_revision_that_cannot_be_rendered_is_named(database: ProductDatabase, 
 
 
 @pytest.mark.slow
+def test_what_a_revision_says_it_needs_stands_before_it_in_what_is_rendered(
+    database: ProductDatabase, scripts: Scripts
+) -> None:
+    scripts.add("e2", "e1", "ALTER TABLE orders ALTER COLUMN id TYPE bigint")
+    scripts.add("e3", "e2", "ALTER TABLE orders ADD note text")
+    _say(scripts, "e3", "needs = 'maintenance'")
+    found = need_of(database.render(("e1",), scripts.revisions()))
+    assert found == Need("maintenance", 1, ("e3", "e2"))
+    assert need_of(database.render((), scripts.revisions())) == Need("maintenance", 0, ("e3",))  # the table is new
+    _say(scripts, "e3", "needs = 'maintenence'")
+    with pytest.raises(MigrationFailedError, match="did you mean 'maintenance'"):
+        database.render(("e1",), scripts.revisions())
+
+
+def _say(scripts: Scripts, revision: str, line: str) -> None:
+    file = scripts.root / "export" / "migrations" / "versions" / "expand" / f"{revision}.py"
+    file.write_text(f"{file.read_text()}\n{line}\n")
+
+
 def test_a_password_in_an_error_of_the_driver_is_hidden(scripts: Scripts, postgres: Postgres) -> None:
     url = postgres.create().replace("app@", "app:hunter2@")
     database = ProductDatabase(databases={"cloud": SecretStr(url)}, scratch=SecretStr(url))

@@ -10,9 +10,10 @@ import pytest
 from pydantic import SecretStr
 
 from stationmaster.blocks.deploy_target import SandboxTarget
-from stationmaster.blocks.haproxy import STATS
+from stationmaster.blocks.haproxy import CONFIG, MODE_MAP, STATS
 from stationmaster.blocks.instances import Instance, InstanceDidNotStartError, secrets_in
 from stationmaster.blocks.metrics import HAProxyMetrics
+from stationmaster.blocks.supervisor import NoModesError
 from stationmaster.blocks.unix_http import get_json
 from stationmaster.deployments.sandbox import proxy
 from tests.blocks.target_conformance import FENCE, SECRET, TargetConformance, World
@@ -95,6 +96,53 @@ def test_a_colour_is_asked_past_the_proxy(running: Stack) -> None:
 
 def test_secrets_are_long_values_and_the_passwords_inside_them() -> None:
     assert secrets_in({"DATABASE_URL": SECRET, "MODE": "prod"}) == (SECRET, "hunter2-secret")
+
+
+def test_a_mode_answers_for_its_tenant_alone_and_outlives_the_proxy(running: Stack) -> None:
+    world, port = _world(running), running.supervisor.ping().front_port
+    world.target.shift(["acme", "beta"], "cloud", world.start("1"), FENCE)
+    eventually(lambda: ask(port, "acme")[0] == 200)
+    world.target.set_mode(["acme"], "read_only", FENCE)
+    assert ask(port, "acme", method="POST") == (403, '{"error": "read_only"}')
+    assert [ask(port, "acme")[0], ask(port, "beta", method="POST")[0]] == [200, 200]
+    world.target.set_mode(["acme"], "maintenance", FENCE)
+    pid = running.supervisor.units()["proxy"].pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: ask_or_none(port, "acme") == (503, '{"error": "maintenance"}'))
+    eventually(lambda: ask(port, "beta", method="POST")[0] == 200)
+    assert world.target.modes() == {"acme": "maintenance"}
+    world.target.set_mode(["acme"], None)
+    assert ask(port, "acme", method="POST")[0] == 200
+
+
+def test_what_a_mode_refuses_is_counted_for_no_version(running: Stack) -> None:
+    world, port = _world(running), running.supervisor.ping().front_port
+    world.target.shift(["acme"], "cloud", world.start("1"), FENCE)
+    eventually(lambda: ask(port, "acme")[0] == 200)
+    before = HAProxyMetrics(stats=world.target.stats).read().counts
+    for mode, status in (("read_only", 403), ("maintenance", 503)):
+        world.target.set_mode(["acme"], mode, FENCE)
+        assert ask(port, "acme", method="POST")[0] == status
+    assert HAProxyMetrics(stats=world.target.stats).read().counts == before
+
+
+def test_a_proxy_that_is_older_than_modes_is_told_of(running: Stack) -> None:
+    world = _world(running)
+    config = running.run_dir / CONFIG
+    config.write_text(config.read_text().replace(MODE_MAP, "other.map"))
+    with pytest.raises(NoModesError, match="older") as older:
+        world.target.set_mode(["acme"], "read_only", FENCE)
+    assert older.value.hint == "stationmaster up"
+    assert world.target.modes() == {}
+
+
+def ask_or_none(port: int, tenant: str) -> tuple[int, str] | None:
+    """What came back; None while nobody listens."""
+    try:
+        return ask(port, tenant)
+    except OSError:
+        return None
 
 
 @pytest.mark.slow

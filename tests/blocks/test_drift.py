@@ -75,6 +75,17 @@ def test_a_leg_that_died_anywhere_is_no_drift_but_where_it_moved_somebody_unsaid
     assert found(world) == []
 
 
+def test_who_is_left_in_a_mode_is_found_unless_a_release_at_work_means_it(released: World) -> None:
+    released.target.set_mode(["acme", "birch"], "read_only")
+    assert found(released) == [("acme", "mode"), ("birch", "mode")]
+    released.commit("v3")
+    fact = {"mode": "read_only", "instance": "cloud", "why": "long", "product": "shop", "notice": None}
+    with released.leg("r3", "v3") as leg:
+        leg.record("mode_on", {}, fact, subject="acme")
+        assert found(released) == [("birch", "mode")]
+    assert found(released) == [("acme", "mode"), ("birch", "mode")]
+
+
 def test_another_file_in_production_is_found_wherever_it_serves(released: World) -> None:
     evil = "sha256:" + "e" * 64
     released.target.runs[released.target.where["acme"]]["digest"] = evil

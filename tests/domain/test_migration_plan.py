@@ -101,3 +101,14 @@ def test_each_statement_has_its_lock_and_its_wait(tmp_path: Path, code: str, loc
     written.add("a", None, code)
     (statement,) = written.judged()["a"].statements
     assert (statement.lock, statement.wait) == (lock, wait)
+
+
+def test_what_cannot_be_changed_online_says_what_it_needs(written: Written) -> None:
+    written.add("long", "root", "op.alter_column('t', 'b', type_=sa.Integer)", label="expand")
+    written.whole(
+        "says", "long", f"needs = 'maintenance'\n\n\ndef upgrade():\n    {ADD}\n\n\ndef downgrade():\n    {DROP}"
+    )
+    first, long, says = planned(written)
+    assert [one.record()["needs"] for one in (first, long, says)] == [None, "window", "maintenance"]
+    assert long.waits_for[-1] == "a window, or read-only mode: others wait for as long as it works"
+    assert says.waits_for == ("lint", "every tenant's window, and maintenance mode, which it says it needs")

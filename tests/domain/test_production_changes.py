@@ -33,6 +33,8 @@ def test_a_step_that_nobody_placed_is_an_error() -> None:
         ("expanded", {"before": ["1"], "after": ["1"]}, "cloud", "migration unchanged"),
         ("expanded", {"before": ["1"], "after": ["2"]}, "stage", None),
         ("expanding", {"before": []}, "stage", None),
+        ("mode_on", {"mode": "read_only"}, "acme", "mode limited"),
+        ("mode_off", {"mode": "read_only"}, "acme", "mode served in full"),
         ("approval", {"action": "emergency"}, "k", "emergency given"),
         ("approval", {"action": "deploy"}, "k", None),
         ("approval", {}, "k", None),

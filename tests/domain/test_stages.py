@@ -16,11 +16,11 @@ from tests.entries import GOOD, story
 # stage of the way to which all facts stand; a stage of the way is reached at the least.
 ANY = (
     "confirmed merged_back advanced skipped unskipped approval adopted paused resumed lifted told waived unwaived "
-    "flagged refused reviewed consented declined attested closed contract"
+    "flagged refused reviewed consented declined attested closed contract mode_off"
 )
 LEG = f"{ANY} started>~ waiting passed linked scanned failed>failed aborted>aborted rollback>rolling_back"
-BEGUN = "verdict promoted held>held"
-STOPPED = f"{ANY} started>~ failed aborted>aborted rollback>rolling_back deployed expanding expanded passed"
+BEGUN = "verdict promoted held>held notice"
+STOPPED = f"{ANY} started>~ failed aborted>aborted rollback>rolling_back deployed expanding expanded passed mode_on"
 BACK = "restored>rolled_back contained>held aborted>aborted lifted>held"
 ALL = [step for step in STEPS if step not in {"frozen", "thawed", "ratified", "signed", "drifted", "checkpointed"}]
 EXPECTED = {
@@ -31,10 +31,10 @@ EXPECTED = {
     "staged": f"{LEG} planned>planned",
     "planned": f"{LEG} {BEGUN} staged planned>~ mandated>~ approved>~ deployed released>released",
     "approved": f"{LEG} {BEGUN} staged planned>~ mandated>~ briefed>briefed deployed released>released",
-    "briefed": f"{LEG} {BEGUN} staged planned>~ mandated>~ expanding expanded deployed>deploying released>released",
-    "deploying": (
-        f"{LEG} staged planned>~ mandated>~ expanding expanded deployed verdict promoted held>held released>released"
+    "briefed": (
+        f"{LEG} {BEGUN} staged planned>~ mandated>~ mode_on expanding expanded deployed>deploying released>released"
     ),
+    "deploying": (f"{LEG} {BEGUN} staged planned>~ mandated>~ mode_on expanding expanded deployed released>released"),
     "held": f"{STOPPED} rolled_back contained restored>rolled_back",
     "failed": STOPPED,
     "rolling_back": " ".join([*(step for step in ALL if f"{step}>" not in BACK), BACK]),

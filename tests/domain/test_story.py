@@ -31,6 +31,16 @@ TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
     "proved": (
         "r2", {"revision": "c2", "pairs": [[], []]}, "2 versions proved in stage on the contracted schema c2",
     ),
+    "notice": (
+        "cloud", {"instance": "cloud", "mode": "read_only", "tenants": ["acme"], "why": "e2",
+                  "seconds": 12.4, "start": "2026-11-24T22:00:00Z", "end": "2026-11-24T22:45:00Z", "closed": []},
+        "to be told: acme read-only for about 12 s, expected in the slot from 2026-11-24T22:00:00Z; database cloud: e2",
+    ),
+    "mode_on": ("acme", {"mode": "maintenance", "why": "e2 is long"}, "acme is behind a maintenance page: e2 is long"),
+    "mode_off": (
+        "acme", {"mode": "read_only", "why": "e2 is done", "seconds": 12},
+        "acme is served in full again, read-only for 12 s: e2 is done",
+    ),
     "contract": ("r2", {}, "its contract is wanted"),
     "contract_mandated": (
         "r2", {"databases": {"stage": DIGEST, "cloud": DIGEST}, "ends": "2026-12-24T06:00:00Z"},
