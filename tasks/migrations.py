@@ -11,10 +11,11 @@ from stationmaster.blocks.database import Migrated, Revisions
 from stationmaster.blocks.kept import keep_log, keep_printed
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.migration_estimates import compared, limits
+from stationmaster.blocks.migration_versions import tried, versions_on
 from stationmaster.blocks.openness import must_be_migratable, must_be_unfrozen
 from stationmaster.blocks.secrecy import mask_of
 from stationmaster.blocks.superseding import proved_in_stage
-from stationmaster.domain.artifact import Cut
+from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.errors import RefusedError
 from stationmaster.domain.migration_rehearsal import Estimate
 from stationmaster.domain.migration_rehearsal import Finding as RehearsalFinding
@@ -64,9 +65,10 @@ def lint(leg: Leg, cut: Cut) -> None:
 
 
 @act("rehearse", timeout=8 * 3600)
-def rehearse(leg: Leg, cut: Cut) -> None:
+def rehearse(leg: Leg, cut: Cut, artifact: Artifact) -> None:
     """Before stage gets a schema change: on a copy of production's size, up, down and up again, from each state that a
-    database of production is in. What the copy says is what the approvers are told to expect.
+    database of production is in; then every version that runs there, comes there or may be gone back to. What the copy
+    says is what the approvers are told to expect.
     """
     database = cut.product.database
     if database is None or database.rehearsal is None or proved_in_stage(leg):
@@ -76,11 +78,12 @@ def rehearse(leg: Leg, cut: Cut) -> None:
     inputs = {"commit": cut.commit.commit, "from": [list(state) for state in states]}
     if not states or leg.recorded("rehearsed", inputs):
         return
-    found = [leg.tools.database.rehearse(revisions, state, _copy(leg), leg.tools.now()) for state in states]
+    found = [_rehearsed(leg, cut, artifact, revisions, state) for state in states]
     report = keep_printed(leg.tools, Printed(json.dumps([one.record() for one in found], indent=1).encode()))
     if failed := [finding for one in found for finding in one.findings]:
         raise RehearsalFailedError(failed, report)
-    leg.record("rehearsed", inputs, {"estimates": [_masked(leg, one) for one in found], "report": report})
+    fact = {"estimates": [_masked(leg, one) for one in found], "report": report}
+    leg.record("rehearsed", inputs, {**fact, "pairs": [pair for one in found for pair in one.pairs]})
 
 
 @act("expand", timeout=3600, shown="expand {instance}")
@@ -145,6 +148,15 @@ def _behind(leg: Leg, revisions: Revisions) -> list[str]:
     """The databases of production in which something would run; an empty one has no rows to wait for."""
     known = [instance for instance in sorted(leg.tools.database.databases) if instance != STAGE]
     return [one for one in known if leg.tools.database.revision(one) and not _passed(leg, one, revisions)]
+
+
+def _rehearsed(leg: Leg, cut: Cut, artifact: Artifact, revisions: Revisions, state: tuple[str, ...]) -> Estimate:
+    database, asked = leg.tools.database, revisions.database.rehearsal
+    there = [one for one in _behind(leg, revisions) if database.revision(one) == state]
+    versions = versions_on(leg, cut, artifact, there) if asked and asked.journeys else ()
+    return database.rehearse(
+        revisions, state, _copy(leg), leg.tools.now(), lambda url: tried(leg, cut.product.stage_tenant, versions, url)
+    )
 
 
 def _copy(leg: Leg) -> str:

@@ -1,5 +1,5 @@
-"""Which version of the product is proved on which schema: what the journeys showed in stage, of every release and every
-contract. A projection of entries; it asks no database and decides for nobody.
+"""Which version of the product is proved on which schema: what the journeys showed on a rehearsed copy and in stage, of
+every release and every contract. A projection of entries; it asks no database and decides for nobody.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,15 +8,15 @@ from typing import Any
 
 from stationmaster.domain.entries import RUNS, Entry
 
-PROVES = frozenset({"staged", "proved"})  # steps whose fact has the pairs that passed in stage
+PROVES = frozenset({"rehearsed", "staged", "proved"})  # steps whose fact has the pairs that passed
 SCHEMA = frozenset({"expanding", "expanded", "contracting", "contracted"})  # steps about one database
 _UNDER_WAY = frozenset({"expanding", "contracting"})
 
 
 @dataclass(frozen=True)
 class Proof:
-    """The artifact of that digest passed its journeys in stage on that schema: by which release's entry, and when. A
-    schema is the sorted heads of a database with commas between.
+    """The artifact of that digest passed its journeys on that schema, in stage or on a rehearsed copy: by which
+    release's entry, and when. A schema is the sorted heads of a database with commas between.
     """
 
     digest: str

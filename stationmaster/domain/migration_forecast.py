@@ -31,7 +31,9 @@ def outline(record: Mapping[str, Any]) -> str:
     held = f", {lock['lock']} for {spoken(lock['ms'])}" if lock else ""
     undone = "and back" if record["undone"] else "no way back, by decision" if record["no_down"] else "not back"
     way = f"{', '.join(record['from']) or 'nothing'} → {', '.join(record['to'])}"
-    return f"{way} in {spoken(record['up_ms'])}{held}, {undone}"
+    work = [one for one in record["versions"] if not one["failed"]]
+    worked = f"; {len(work)} version{'s' * (len(work) != 1)} worked on it" if record["versions"] else ""
+    return f"{way} in {spoken(record['up_ms'])}{held}, {undone}{worked}"
 
 
 def beside(record: Mapping[str, Any] | None) -> str:

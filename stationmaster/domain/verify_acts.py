@@ -122,7 +122,7 @@ def act(entry: Entry, sofar: Sofar) -> Iterator[str]:
         yield from _flagged(entry, sofar)
     elif entry.step == "rolled_back" and entry.fact.get("digest") not in sofar.proved:
         led = f"entry {entry.index} led {entry.subject} back"
-        yield f"{bundle.ENTRIES}: {led} to what stage did not prove for this release"
+        yield f"{bundle.ENTRIES}: {led} to what was not proved for this release"
 
 
 def _taken_away(entry: Entry, sofar: Sofar) -> Iterator[str]:
