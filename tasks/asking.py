@@ -8,10 +8,11 @@ from stationmaster.blocks.approval import asked, mandate_of
 from stationmaster.blocks.approving import desk_of
 from stationmaster.blocks.confirmation import confirmation
 from stationmaster.blocks.leg import Leg
-from stationmaster.blocks.migration_estimates import forecast_of
+from stationmaster.blocks.migration_estimates import outlook
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.asking import Asking, asking_approval, asking_confirmation
 from stationmaster.domain.errors import InputError, OutsideError
+from stationmaster.domain.question import Question
 from stationmaster.tasks import act
 
 _log = logging.getLogger("stationmaster.asking")
@@ -23,7 +24,7 @@ def ask_approval(leg: Leg, cut: Cut) -> None:
     desk = desk_of(leg)
     question = asked(desk, cut, mandate_of(leg.tools.ledger, leg.release))
     if not desk.decide(cut, question, leg.tools.now()).satisfied:
-        _post(leg, asking_approval(cut, question, forecast_of(leg.tools.ledger, leg.release)))
+        _post(leg, asking_approval(cut, question, _schema(leg, question)))
 
 
 @act("ask for confirmation", timeout=120)
@@ -31,6 +32,13 @@ def ask_confirmation(leg: Leg) -> None:
     """Post that a start waits for whoever wants it, once; nothing when somebody confirmed it."""
     if confirmation(leg.tools.ledger, leg.release) is None:
         _post(leg, asking_confirmation(leg.release, leg.request.asked()))
+
+
+def _schema(leg: Leg, question: Question) -> list[str]:
+    """What is said of the schema: a contract was not rehearsed on a copy, and nothing but a backup leads back."""
+    if question.act == "contract":
+        return list(leg.tools.ledger.about(leg.release, ["contract_mandated"])[-1].fact.get("way_back", ()))
+    return outlook(leg.tools.ledger, leg.release)
 
 
 def _post(leg: Leg, asking: Asking) -> None:

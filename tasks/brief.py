@@ -9,6 +9,7 @@ from collections.abc import Callable
 from stationmaster.blocks.approval import mandate_of
 from stationmaster.blocks.carried import fragments_of, recalled
 from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.migration_estimates import outlook
 from stationmaster.blocks.owing import said
 from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.brief import Brief, brief, flag_states
@@ -107,6 +108,7 @@ def _brief(leg: Leg, cut: Cut, artifact: Artifact, plan: Plan, now: Standing | N
         cut, artifact, plan,
         fragments=_fragments(leg, cut), approved_by=_approvers(leg), flags=flag_states(flags) if flags else None,
         standing=now, passed=_passed(leg), owed=said(leg.tools, cut.product),
+        schema=outlook(leg.tools.ledger, leg.release),
     )  # fmt: skip
 
 

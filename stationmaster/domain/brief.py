@@ -39,9 +39,11 @@ def brief(
     standing: Standing | None = None,
     passed: Sequence[str] = (),
     owed: Sequence[str] = (),
+    schema: Sequence[str] = (),
 ) -> Brief:
     """The brief of a release as it stands; `standing` says how far it is, nothing of it when it is not given. `passed`
-    says of each place what was closed there and by whose waivers it was reached; `owed` what is left from before.
+    says of each place what was closed there and by whose waivers it was reached; `owed` what is left from before,
+    `schema` what is expected of its schema change.
 
     The same arguments give the same bytes, so that an update that changes nothing can be told.
     """
@@ -58,6 +60,7 @@ def brief(
             *_waves(cut, plan, now),
             *_passed(passed),
             *_owed(owed),
+            *_schema(schema),
             *_care(cut, fragments, approved_by, flags or {}),
             divider(),
             *_changes(cut, fragments),  # last: only this grows without bound, and what overflows goes to the thread
@@ -105,6 +108,11 @@ def _passed(passed: Sequence[str]) -> Iterator[Block]:
 def _owed(owed: Sequence[str]) -> Iterator[Block]:
     if owed:
         yield from sections("\n".join(["*Owed from before*", *(f"• {escaped(one)}" for one in owed)]))
+
+
+def _schema(schema: Sequence[str]) -> Iterator[Block]:
+    if schema:
+        yield from sections("\n".join(["*Schema change*", *(escaped(one) for one in schema)]))
 
 
 def _spoken(seconds: int) -> str:

@@ -7,7 +7,7 @@ import pytest
 from stationmaster.blocks.approving import parts_of
 from stationmaster.blocks.compatible import matrix_of
 from stationmaster.blocks.instances import InstanceDidNotStartError
-from stationmaster.blocks.migration_estimates import estimates, forecast_of, limits, slack
+from stationmaster.blocks.migration_estimates import estimates, limits, outlook, slack
 from stationmaster.blocks.migration_running import MigrationFailedError
 from stationmaster.blocks.migration_versions import versions_on
 from stationmaster.domain.artifact import Artifact
@@ -134,7 +134,7 @@ def test_the_slack_is_that_of_the_newest_other_release_and_of_its_slowest_databa
     found = slack(ledger, "r3")
     assert found is not None
     assert (found.release, found.ratio) == ("r2", 3.0)
-    assert "expect 3.0 s in production: r2 took 3 times what was rehearsed" in "\n".join(forecast_of(ledger, "r3"))
+    assert "expect 3.0 s in production: r2 took 3 times what was rehearsed" in "\n".join(outlook(ledger, "r3"))
 
 
 def test_stage_is_not_compared_and_production_is(asked: World) -> None:
