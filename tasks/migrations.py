@@ -11,7 +11,7 @@ from stationmaster.blocks.database import Migrated, Revisions
 from stationmaster.blocks.kept import keep_log, keep_printed
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.migration_estimates import compared, limits
-from stationmaster.blocks.migration_versions import tried, versions_on
+from stationmaster.blocks.migration_versions import Version, tried, versions_on
 from stationmaster.blocks.openness import must_be_migratable, must_be_unfrozen
 from stationmaster.blocks.secrecy import mask_of
 from stationmaster.blocks.superseding import proved_in_stage
@@ -74,11 +74,13 @@ def rehearse(leg: Leg, cut: Cut, artifact: Artifact) -> None:
     if database is None or database.rehearsal is None or proved_in_stage(leg):
         return
     revisions = _revisions(leg, cut, database)
-    states = sorted({leg.tools.database.revision(one) for one in _behind(leg, revisions)})
+    behind = {one: leg.tools.database.revision(one) for one in _behind(leg, revisions)}
+    states = sorted(set(behind.values()))
     inputs = {"commit": cut.commit.commit, "from": [list(state) for state in states]}
     if not states or leg.recorded("rehearsed", inputs):
         return
-    found = [_rehearsed(leg, cut, artifact, revisions, state) for state in states]
+    asked = {state: _versions(leg, cut, artifact, [one for one in behind if behind[one] == state]) for state in states}
+    found = [_rehearsed(leg, cut, revisions, state, asked[state]) for state in states]
     report = keep_printed(leg.tools, Printed(json.dumps([one.record() for one in found], indent=1).encode()))
     if failed := [finding for one in found for finding in one.findings]:
         raise RehearsalFailedError(failed, report)
@@ -150,11 +152,15 @@ def _behind(leg: Leg, revisions: Revisions) -> list[str]:
     return [one for one in known if leg.tools.database.revision(one) and not _passed(leg, one, revisions)]
 
 
-def _rehearsed(leg: Leg, cut: Cut, artifact: Artifact, revisions: Revisions, state: tuple[str, ...]) -> Estimate:
-    database, asked = leg.tools.database, revisions.database.rehearsal
-    there = [one for one in _behind(leg, revisions) if database.revision(one) == state]
-    versions = versions_on(leg, cut, artifact, there) if asked and asked.journeys else ()
-    return database.rehearse(
+def _versions(leg: Leg, cut: Cut, artifact: Artifact, instances: list[str]) -> tuple[Version, ...]:
+    asked = cut.product.database and cut.product.database.rehearsal
+    return versions_on(leg, cut, artifact, instances) if asked and asked.journeys else ()
+
+
+def _rehearsed(
+    leg: Leg, cut: Cut, revisions: Revisions, state: tuple[str, ...], versions: tuple[Version, ...]
+) -> Estimate:
+    return leg.tools.database.rehearse(
         revisions, state, _copy(leg), leg.tools.now(), lambda url: tried(leg, cut.product.stage_tenant, versions, url)
     )
 
