@@ -11,7 +11,7 @@ from stationmaster.blocks.database import Migrated, Revisions
 from stationmaster.blocks.kept import keep_log, keep_printed
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.migration_estimates import compared, limits
-from stationmaster.blocks.migration_versions import Version, tried, versions_on
+from stationmaster.blocks.migration_trials import Version, tried, versions_on
 from stationmaster.blocks.openness import must_be_migratable, must_be_unfrozen
 from stationmaster.blocks.secrecy import mask_of
 from stationmaster.blocks.superseding import proved_in_stage

@@ -9,7 +9,7 @@ from stationmaster.blocks.compatible import matrix_of
 from stationmaster.blocks.instances import InstanceDidNotStartError
 from stationmaster.blocks.migration_estimates import estimates, limits, outlook, slack
 from stationmaster.blocks.migration_running import MigrationFailedError
-from stationmaster.blocks.migration_versions import versions_on
+from stationmaster.blocks.migration_trials import versions_on
 from stationmaster.domain.artifact import Artifact
 from stationmaster.domain.entries import Draft
 from stationmaster.domain.migration_class import digest_of
