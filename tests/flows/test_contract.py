@@ -1,6 +1,7 @@
 """Contracts over the fakes: what they wait for, what they take away, and that nothing happens twice or past a gate."""
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -51,6 +52,14 @@ def test_it_asks_waits_and_takes_away_database_by_database_stage_first(world: Wo
     world.database.ran.clear()
     assert world.contract().name == "Contracted"
     assert world.database.ran == [("stage", "c2"), ("cedar", "c2"), ("cloud", "c2")]
+    (back,) = world.last("contract_mandated").fact["way_back"]
+    assert "in production no downgrade: from the first statement on a database on, only a restore" in back
+    asked = [
+        one for one in map(json.dumps, world.chat.shown.values()) if "the contract of r2 waits for approval" in one
+    ]
+    assert len(asked) == 1
+    assert "only a restore of its backup leads back" in asked[0]
+    assert "not rehearsed" not in asked[0], "that is said of the expand"
     steps = [each for each in world.facts() if each[0].startswith(("contract", "proved"))]
     assert steps == [
         ("contract", "r2"), ("contract_mandated", "r2"), ("contract_approved", "r2"), ("contracting", "stage"),
