@@ -7,7 +7,7 @@ who the approvers still are. What an entry says of it proves nothing, and a key 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from stationmaster.blocks.carried import recalled
 from stationmaster.blocks.confirmation import kind_of, starter_of
@@ -29,6 +29,9 @@ from stationmaster.domain.question import Question
 if TYPE_CHECKING:
     from stationmaster.ledger.leases import Lease
     from stationmaster.ledger.store import Ledger
+
+
+MandateStep = Literal["mandated", "contract_mandated"]  # of the deploy, and of the contract after it
 
 
 class NothingToApproveError(RefusedError):
@@ -60,7 +63,8 @@ class Desk:
         Raises:
             NothingToApproveError: nothing is, yet.
         """
-        return asked(self, self.cut(release), mandate_of(self.ledger, release))
+        mandate = mandate_of(self.ledger, release, asked_for(self.ledger, release))
+        return asked(self, self.cut(release), mandate)
 
     def weigh(self, release: str, at: datetime) -> Decision:
         """What the approvals of a release come to at an aware instant. Raises as `question`."""
@@ -72,9 +76,9 @@ class Desk:
         return decide(question, words, self.approvers(cut.product.product), at)
 
 
-def mandate_of(ledger: "Ledger", release: str) -> Mandate:
-    """The mandate that is asked for now: after the release, that of its contract. Raises NothingToApproveError."""
-    entry = next(reversed(ledger.about(release, ["mandated", "contract_mandated"])), None)
+def mandate_of(ledger: "Ledger", release: str, step: MandateStep = "mandated") -> Mandate:
+    """The mandate that was laid down last, of the deploy or of the contract. Raises NothingToApproveError."""
+    entry = next(iter(ledger.about(release, [step])), None)
     if entry is None:
         raise NothingToApproveError(
             f"{release} has no plan to approve yet", hint=f"stationmaster release why {release}"
@@ -82,16 +86,16 @@ def mandate_of(ledger: "Ledger", release: str) -> Mandate:
     return Mandate.read(entry.fact)
 
 
+def asked_for(ledger: "Ledger", release: str) -> MandateStep:
+    """Which mandate asks for approval now: while a contract does, that."""
+    return "contract_mandated" if contract_waits(ledger, release) else "mandated"
+
+
 def asked(desk: Desk, cut: Cut, mandate: Mandate) -> Question:
     """What a mandate asks of whom, by the rules in force now."""
-    if is_contract(mandate):
+    if "contract" in mandate.parts:
         return ask_contract(desk, cut, mandate)
     return ask(desk, cut, mandate.parts["artifact"] or "", mandate.digest, mandate.ends)
-
-
-def is_contract(mandate: Mandate) -> bool:
-    """Whether it is that of a contract."""
-    return "contract" in mandate.parts
 
 
 def ask_contract(desk: Desk, cut: Cut, mandate: Mandate) -> Question:

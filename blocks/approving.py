@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from stationmaster.blocks.approval import Desk, asked, is_contract, mandate_of
+from stationmaster.blocks.approval import Desk, asked, mandate_of
 from stationmaster.blocks.migration_estimates import fingerprint
 from stationmaster.blocks.policies import replaces
 from stationmaster.domain.duration import instant
@@ -100,11 +100,6 @@ def must_be_approved(
 
 
 def _must_be_the_same(mandate: Mandate, cut: "Cut", artifact: "Artifact | None") -> None:
-    if is_contract(mandate):
-        raise OutsideMandateError(
-            f"what was signed last for {mandate.release} is its contract, not its deploy",
-            hint=f"stationmaster release why {mandate.release}",
-        )
     carried = {"commit": cut.commit.commit, **({"artifact": artifact.digest} if artifact else {})}
     for part, digest in carried.items():
         if mandate.parts[part] != digest:

@@ -14,6 +14,7 @@ from stationmaster.blocks.approval import (
     Desk,
     NothingToApproveError,
     asked,
+    asked_for,
     contract_waits,
     mandate_of,
     put,
@@ -104,7 +105,8 @@ def bring(desk: Desk, product: str, release: str, envelope: Mapping[str, Any], *
 
 def _put(desk: Desk, said: Said, artifact: str, envelope: Mapping[str, Any], *, by: str, at: datetime) -> Answer:
     cut = desk.cut(said.release)
-    question = asked(desk, cut, mandate_of(desk.ledger, said.release))  # what cannot be weighed is not recorded
+    mandate = mandate_of(desk.ledger, said.release, asked_for(desk.ledger, said.release))
+    question = asked(desk, cut, mandate)  # what cannot be weighed is not recorded
     people = desk.approvers(cut.product.product)
     entry = put(desk.ledger, said, artifact, envelope, people, by=by, at=at)
     try:
@@ -167,7 +169,7 @@ def _is_of(ledger: "Ledger", release: str, product: str) -> bool:
 def _artifact(ledger: "Ledger", release: str) -> str:
     if not contract_waits(ledger, release):
         _must_be_open(ledger, release)
-    return mandate_of(ledger, release).parts["artifact"] or ""
+    return mandate_of(ledger, release, asked_for(ledger, release)).parts["artifact"] or ""
 
 
 def _must_be_open(ledger: "Ledger", release: str) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from stationmaster.blocks.carried import product_at
-from stationmaster.domain.compatibility import PROVES, SCHEMA, Matrix, schemas
+from stationmaster.blocks.carried import contains, product_at
+from stationmaster.domain.compatibility import PROVES, SCHEMA, Matrix, outgrown, schemas
 from stationmaster.domain.errors import OutsideError, RefusedError, StationmasterError
 from stationmaster.domain.tenants import STAGE
 from stationmaster.domain.ways_out import Restore, Way, ways_out
@@ -12,6 +12,7 @@ from stationmaster.domain.ways_out import Restore, Way, ways_out
 if TYPE_CHECKING:
     from stationmaster.blocks.leg import Leg
     from stationmaster.blocks.toolbox import Toolbox
+    from stationmaster.domain.artifact import Cut
     from stationmaster.domain.entries import Entry
     from stationmaster.ledger.store import Ledger
 
@@ -21,17 +22,16 @@ class SchemaNotProvedError(RefusedError):
 
     code = "schema_not_proved"
 
-    def __init__(
-        self, release: str, instance: str, schemas: Sequence[str], digests: Sequence[str], contract: str | None
-    ) -> None:
+    def __init__(self, instance: str, schemas: Sequence[str], digests: Sequence[str], contract: str | None) -> None:
         on = " or ".join(one or "(none)" for one in schemas) or "that nobody can tell now"
         told = ", ".join(f"{one[:19]}…" for one in digests)
         super().__init__(
             f"database {instance} has schema {on}, on which stage never proved {told}",
             hint=f"it waits for the contract of {contract}: stationmaster release contract {contract}"
             if contract
-            else f"it is proved when the release goes on: stationmaster release start {release}",
+            else f"stage has another: release what brings {instance} to that; `stationmaster migrations matrix`",
         )
+        self.more = {"lacks": {"instance": instance, "contract": contract}}
 
 
 def matrix_of(ledger: "Ledger") -> Matrix:
@@ -57,22 +57,46 @@ def schemas_of(tools: "Toolbox", instance: str) -> tuple[str, ...] | None:
         return schemas(history)
 
 
-def contract_before(ledger: "Ledger", instance: str) -> str | None:
-    """The release whose contract stage has, and the database of an instance has not: what is proved in stage now says
-    nothing about it. None when there is none.
+def covered(leg: "Leg", cut: "Cut") -> tuple[str, ...]:
+    """Schemas on which the release's artifact works because it does on the one that stage has: stage had them before,
+    with all that the release's commit asks for, and what came on top was only added, by releases of which the commit
+    knows nothing. A database that those did not reach has such a one.
     """
-    if instance == STAGE:
+    mine = leg.recorded("expanded", {"commit": cut.commit.commit}, STAGE)
+    wanted = mine.fact.get("wanted") if mine else None
+    if wanted is None:
+        return ()
+    found = outgrown(changes_of(leg.tools.ledger, STAGE), wanted)
+    cuts = [one for release in found.by for one in leg.tools.ledger.about(release, ["cut"])]
+    known = any(contains(leg.tools.source, cut.commit.commit, str(one.fact["commit"])) for one in cuts)
+    return () if known or len(cuts) < len(found.by) else found.schemas
+
+
+def contract_before(tools: "Toolbox", instance: str) -> str | None:
+    """The first release whose contract stage has, and the database of an instance has not: what is proved in stage now
+    says nothing about it. None when there is none. A database that was made later, or by somebody else, has what its
+    own heads say; who has a later contract has those before it.
+    """
+    staged = {entry.release: entry for entry in tools.ledger.history("contracted", STAGE)}  # the last of each
+    ends = {
+        one: frozenset(entry.fact["revisions"]) for one, entry in staged.items() if not entry.fact.get("given_back")
+    }
+    if instance == STAGE or not ends or (known := schemas_of(tools, instance)) is None:
         return None
-    mine = {entry.release for entry in ledger.history("contracted", instance)}
-    staged = {entry.release: entry for entry in ledger.history("contracted", STAGE)}  # the last of each
-    behind = [one for one, entry in staged.items() if not entry.fact.get("given_back") and one not in mine]
-    return behind[0] if behind else None
+    mine, first = {entry.release for entry in tools.ledger.history("contracted", instance)}, None
+    for release in reversed(ends):
+        if release in mine or (known and all(ends[release] <= set(one.split(",")) for one in known)):
+            break
+        first = release
+    return first
 
 
-def is_behind(leg: "Leg", entry: "Entry") -> bool:
-    """Whether the database of whoever the entry says something of waits for a contract that stage has."""
-    instance = entry.fact.get("instance")
-    return instance is not None and contract_before(leg.tools.ledger, instance) is not None
+def not_behind(tools: "Toolbox", entries: "Iterable[Entry]") -> "list[Entry]":
+    """Those of the entries about tenants whose databases wait for no contract that stage has."""
+    told = list(entries)
+    instances = {str(entry.fact["instance"]) for entry in told if entry.fact.get("instance") is not None}
+    behind = {one for one in instances if contract_before(tools, one) is not None}
+    return [entry for entry in told if entry.fact.get("instance") not in behind]
 
 
 def must_work_on(leg: "Leg", digests: Iterable[str], instance: str) -> None:
@@ -87,7 +111,7 @@ def must_work_on(leg: "Leg", digests: Iterable[str], instance: str) -> None:
         return
     lacks = [one for one in digests if not known or not found.proved(one, known)]
     if lacks:
-        raise SchemaNotProvedError(leg.release, instance, known, lacks, contract_before(leg.tools.ledger, instance))
+        raise SchemaNotProvedError(instance, known, lacks, contract_before(leg.tools, instance))
 
 
 def ways_of(tools: "Toolbox", instance: str, digest: str, version: str, commit: str) -> Sequence[Way]:

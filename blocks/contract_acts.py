@@ -3,47 +3,39 @@
 from pathlib import Path
 from typing import Any
 
-from stationmaster.blocks.carried import contains, product_at
+from stationmaster.blocks.carried import product_at
 from stationmaster.blocks.contract_revisions import Contracting, Todo
-from stationmaster.blocks.going_back import ran_before_now
 from stationmaster.blocks.kept import keep_log, keep_printed
 from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.secrecy import mask_of
 from stationmaster.blocks.serving import run_journeys, start_instance
-from stationmaster.domain.artifact import Artifact, Cut
+from stationmaster.domain.artifact import Cut
+from stationmaster.domain.entries import Entry
+from stationmaster.domain.errors import StationmasterError
 from stationmaster.domain.printed import Printed
 from stationmaster.domain.tenants import STAGE
 
 _TRIES, _PAUSE = 3, 1.0  # whoever was connected when the copy was made finds that out at its next request
 
 
-def artifact_of(leg: Leg) -> Artifact:
-    """The one that the release published."""
-    fact = next(iter(leg.tools.ledger.about(leg.release, ["built"]))).fact
-    return Artifact.model_validate({name: fact[name] for name in Artifact.model_fields if name in fact})
+def begin_contract(leg: Leg, what: Contracting, todo: Todo, target: tuple[str, ...], asked: dict[str, Any]) -> Entry:
+    """The intention is on record: from where to where, and by which SQL."""
+    kept = {"sql": keep_printed(leg.tools, Printed(todo.sql.encode()))} if todo.sql else {}
+    fact = {"before": list(todo.heads), "target": list(target), "revisions": list(what.revisions), **kept, **asked}
+    return leg.record("contracting", what.inputs, fact, subject=todo.instance)
 
 
-def kept_sql(leg: Leg, todo: Todo) -> dict[str, Any]:
-    """The digest under which the SQL is kept; nothing where there is none to run."""
-    return {"sql": keep_printed(leg.tools, Printed(todo.sql.encode()))} if todo.sql else {}
+def stop_contract(leg: Leg, what: Contracting, begun: Entry, error: StationmasterError) -> None:
+    """The intention came to nothing: why is on record, in words that may stay for ever."""
+    fact = {"before": begun.fact["before"], "code": error.code, "message": mask_of(leg.tools).text(error.kept[0])}
+    leg.record("contract_stopped", {**what.inputs, "begun": begun.index}, fact, subject=begun.subject)
 
 
-def run_contract(leg: Leg, what: Contracting, todo: Todo, fact: dict[str, Any]) -> None:
+def run_contract(leg: Leg, what: Contracting, todo: Todo, begun: Entry, asked: dict[str, Any]) -> None:
     """Converge, then record. What is there already is not run again."""
     done = leg.tools.database.expand(todo.instance, todo.revisions)
-    ended = {**fact, "after": list(done.after), "log": keep_log(leg.tools, Path(done.log))}
+    ended = {**begun.fact, **asked, "after": list(done.after), "log": keep_log(leg.tools, Path(done.log))}
     leg.record("contracted", what.inputs, ended, subject=todo.instance)
-
-
-def versions_to_prove(leg: Leg, what: Contracting) -> dict[str, str]:
-    """Digest to commit of the release's artifact, and of what has all that it has and runs, or is what somebody goes
-    back to. What is older is on a database that waits, or is given up.
-    """
-    tools, mine = leg.tools, what.cut.commit.commit
-    running = tools.ledger.running().values()
-    before = [entry for now in running if (entry := ran_before_now(tools, now))]
-    known = {str(entry.fact["digest"]): str(entry.fact["commit"]) for entry in (*running, *before)}
-    new = {number: commit for number, commit in known.items() if contains(tools.source, commit, mine)}
-    return dict(sorted({artifact_of(leg).digest: mine, **new}.items()))
 
 
 def failures(leg: Leg, cut: Cut, commit: str, digest: str) -> list[str]:
@@ -60,10 +52,19 @@ def failures(leg: Leg, cut: Cut, commit: str, digest: str) -> list[str]:
     return [f"{digest[:19]}… fails at {one}" for one in failed]
 
 
-def give_back(leg: Leg, what: Contracting) -> None:
-    """Stage's database as it was before the contract. That is on record as what it is: the contract was taken back."""
+def is_under_way_in_stage(leg: Leg, what: Contracting) -> bool:
+    """Whether a copy of stage is of this contract's making: its intention, or its end, is the last word about stage."""
+    return any(leg.recorded(step, what.inputs, STAGE) for step in ("contracting", "contracted"))
+
+
+def give_back(leg: Leg, what: Contracting) -> bool:
+    """Whether stage's database is as it was before the contract. If so that is on record as what it is: the contract
+    was taken back.
+    """
     begun = leg.tools.ledger.history("contracted", STAGE)[-1]
-    leg.tools.database.put_back(STAGE)
+    if not leg.tools.database.put_back(STAGE):
+        return False
     after = list(leg.tools.database.revision(STAGE))
-    fact = {"before": begun.fact["after"], "after": after, "given_back": True}
+    fact = {"before": begun.fact["after"], "after": after, "revisions": list(what.revisions), "given_back": True}
     leg.record("contracted", {**what.inputs, "given_back": begun.index}, fact, subject=STAGE)
+    return True

@@ -9,12 +9,13 @@ from datetime import datetime
 from functools import cached_property
 
 from stationmaster.blocks.carried import contains
+from stationmaster.blocks.contract_proof import residents, target_of, unproved
 from stationmaster.blocks.contract_revisions import Contracting, Todo
 from stationmaster.blocks.going_back import ran_before_now
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.openness import must_be_migratable, must_be_unfrozen
 from stationmaster.domain.backfills import Backfill, Backfills
-from stationmaster.domain.compatibility import versions
+from stationmaster.domain.compatibility import schema_of, versions
 from stationmaster.domain.contract import Facts, Filled, Runs
 from stationmaster.domain.documents import read
 from stationmaster.domain.entries import Entry
@@ -23,6 +24,7 @@ from stationmaster.domain.migrations import lint_contract
 from stationmaster.domain.orders import in_force
 from stationmaster.domain.plan import Plan
 from stationmaster.domain.stages import CLOSED, fold, has_reached
+from stationmaster.domain.tenants import STAGE, Tenant
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Witness:
             tenants=tuple(self._tenants(todo.instance)), processes=self._processes(todo.instance),
             sessions=self._sessions(todo.instance), watched=says.application is not None,
             back=tuple(self._back(todo.instance)), busy=tuple(self._busy(todo.instance)),
+            elsewhere=self._elsewhere(todo),
             backfills=tuple(self._backfills(todo.instance)), findings=tuple(map(str, lint_contract(todo.sql))),
             shut=shut, opens=opens, away=todo.away,
         )  # fmt: skip
@@ -82,9 +85,11 @@ class Witness:
 
     def _there(self, instance: str) -> dict[str, Entry | None]:
         """Everybody whose data is in the database: by the directory, and by what is on record."""
-        mine = {one.id for one in self.leg.tools.tenants.read().tenants if one.instance == instance}
-        mine |= {name for name, entry in self._running.items() if entry.fact.get("instance") == instance}
-        return {name: self._running.get(name) for name in sorted(mine)}
+        return residents(self._tenants_known, self._running, instance)
+
+    @cached_property
+    def _tenants_known(self) -> tuple[Tenant, ...]:
+        return tuple(self.leg.tools.tenants.read().tenants)
 
     def _tenants(self, instance: str) -> Iterator[Runs]:
         """Who never received anything has no version that could be old."""
@@ -94,7 +99,7 @@ class Witness:
 
     def _back(self, instance: str) -> Iterator[Runs]:
         for name, entry in self._there(instance).items():
-            before = ran_before_now(self.leg.tools, entry) if entry is not None else None
+            before = ran_before_now(self.leg.tools.ledger, entry) if entry is not None else None
             if before is not None:
                 digest, version = str(before.fact["digest"]), str(before.fact["version"])
                 yield Runs(f"{name} would go back to {version} and", version, self._is_new(digest))
@@ -124,20 +129,65 @@ class Witness:
         return None if not answers or None in answers else answers == {True}
 
     def _busy(self, instance: str) -> Iterator[str]:
-        """Others on their way: a rollback anywhere, and a release that may still reach somebody on the database."""
+        """Others on their way: a rollback anywhere, and a release that may still reach somebody on the database. One
+        that stopped because it waits for this contract there is not awaited in turn.
+        """
         mine = set(self._there(instance))
-        for release in self.leg.tools.ledger.releases():
-            entries = self.leg.tools.ledger.entries(release)
+        for release, entries in self._open.items():
             if in_force(entries) == "rollback":
                 yield f"{release} is going back"
-            elif release != self.leg.release and fold(entries) not in CLOSED and has_reached(entries, "tested"):
+            elif not self._awaits_this(entries, instance):
                 planned = next((Plan.from_fact(e.fact) for e in reversed(entries) if e.step == "planned"), None)
                 if planned is None or mine & {tenant for wave in planned.waves for tenant in wave.tenants}:
                     yield f"{release} is {fold(entries)} and not over"
 
+    @cached_property
+    def _open(self) -> dict[str, list[Entry]]:
+        """The other releases that are tested and not over, and any that goes back, each with its entries."""
+        every = {release: self.leg.tools.ledger.entries(release) for release in self.leg.tools.ledger.releases()}
+        return {
+            release: entries for release, entries in every.items()
+            if in_force(entries) == "rollback"
+            or (release != self.leg.release and fold(entries) not in CLOSED and has_reached(entries, "tested"))
+        }  # fmt: skip
+
+    def _awaits_this(self, entries: Sequence[Entry], instance: str) -> bool:
+        last = next((e for e in reversed(entries) if e.step in {"started", "waiting", "failed"}), None)
+        return last is not None and last.fact.get("lacks") == {"instance": instance, "contract": self.leg.release}
+
+    def _elsewhere(self, todo: Todo) -> str | None:
+        """Why what is, or will be, proved in stage says nothing about this database."""
+        staged = self.what.of(STAGE)
+        first = staged is not None and bool(staged.sql)
+        wanted, has = (todo.heads, staged.heads) if first and staged else (self._target(todo), self._stage)
+        silent = todo.away is not None or has is None  # `answers` says the one, the acts on stage the other
+        if silent or has == wanted or (not first and not unproved(self.leg, self.what, todo)):
+            return None
+        return (
+            f"stage has {schema_of(has or ())}, and did not prove what it would be on {schema_of(wanted) or '(none)'}"
+        )
+
+    def _target(self, todo: Todo) -> tuple[str, ...]:
+        return target_of(self.leg, self.what, todo)
+
+    @cached_property
+    def _stage(self) -> tuple[str, ...] | None:
+        try:
+            return self.leg.tools.database.revision(STAGE)
+        except StationmasterError:
+            return None
+
     def _backfills(self, instance: str) -> Iterator[Filled]:
-        for one in declared(self.leg, self.what):
-            yield self._filled(instance, one)
+        """Counting takes long, so it is done once for what a leg read: who could still spoil a row is asked for."""
+        for one in self._declared:
+            found = self.what.counted.get((instance, one.name)) or self._filled(instance, one)
+            if found.left is not None:  # else nobody answered, and it is asked again
+                self.what.counted[instance, one.name] = found
+            yield found
+
+    @cached_property
+    def _declared(self) -> tuple[Backfill, ...]:
+        return declared(self.leg, self.what)
 
     def _filled(self, instance: str, one: Backfill) -> Filled:
         if one.verify is None:

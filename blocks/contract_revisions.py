@@ -1,15 +1,20 @@
 """What a contract would run on each database: the revisions that the release's commit names, as SQL. It runs none."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from stationmaster.blocks.carried import contains
 from stationmaster.blocks.database import Revisions
 from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.secrecy import mask_of
 from stationmaster.domain.artifact import Cut
+from stationmaster.domain.contract import Filled
 from stationmaster.domain.entries import digest
 from stationmaster.domain.errors import OutsideError, RefusedError
+from stationmaster.domain.printed import Printed
 from stationmaster.domain.product import Contract, Database
 from stationmaster.domain.tenants import STAGE
 
@@ -25,31 +30,29 @@ class NoContractError(RefusedError):
 @dataclass(frozen=True)
 class Todo:
     """One database that is not contracted yet: where it is, and what would be run, by the scripts of which commit; or
-    why nobody can say.
+    why nobody can say. `digest` is that of the SQL as it is kept, where people may read it; it is signed.
     """
 
     instance: str
     heads: tuple[str, ...]
     sql: str
+    digest: str
     revisions: Revisions
     away: str | None = None
-
-    @property
-    def digest(self) -> str:
-        """Of the SQL; it is signed."""
-        return digest(self.sql.encode())
 
 
 @dataclass(frozen=True)
 class Contracting:
     """The contract of a release: its cut, what the product says of contracts, the revisions that are its end, and the
-    databases that are left, stage's among them.
+    databases that are left, stage's among them. `counted` has the backfills whose rows were counted since it was read,
+    by database and name.
     """
 
     cut: Cut
     says: Contract
     revisions: tuple[str, ...]
     todo: tuple[Todo, ...]
+    counted: dict[tuple[str, str], Filled] = field(default_factory=dict, compare=False)
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -79,23 +82,63 @@ def read_contract(leg: Leg, cut: Cut) -> Contracting:
             f"{cut.product.product} declares no contract at {cut.commit.version}",
             hint="say database.contract in stationmaster.yaml, and release that",
         )
-    ends = leg.tools.database.target(_scripts(leg, "contract-target", cut.commit.commit, database, None))
+    scripts = _Scripts(leg, database)
+    ends = leg.tools.database.target(scripts.at(cut.commit.commit, database.contract.target))
     inputs = {"commit": cut.commit.commit, "revisions": list(ends)}
-    return Contracting(cut, database.contract, ends, tuple(_todo(leg, cut, database, ends, inputs)))
+    return Contracting(cut, database.contract, ends, tuple(_todo(scripts, cut, ends, inputs)))
 
 
-def _todo(leg: Leg, cut: Cut, database: Database, ends: tuple[str, ...], inputs: dict[str, Any]) -> Iterator[Todo]:
+@dataclass(frozen=True)
+class _Scripts:
+    """The product's scripts, each commit exported once, and rendered once from where several databases are."""
+
+    leg: Leg
+    database: Database
+    exports: dict[str, Path] = field(default_factory=dict)
+    rendered: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
+
+    def at(self, commit: str, target: str) -> Revisions:
+        """Those of a commit, told to go to the target."""
+        name = f"contract-{commit[:12]}"
+        if commit not in self.exports:
+            self.exports[commit] = self.leg.export(name, commit)
+        return Revisions(
+            self.database.model_copy(update={"expand": target}), self.exports[commit], self.leg.folder(name)
+        )
+
+    def sql(self, commit: str, heads: tuple[str, ...], target: str) -> str:
+        """What they would run on a database at these heads; empty where that is nothing."""
+        if (commit, heads) not in self.rendered:
+            found = self.leg.tools.database.render(heads, self.at(commit, target))
+            self.rendered[commit, heads] = found if _RUNS in found else ""
+        return self.rendered[commit, heads]
+
+
+def _todo(scripts: _Scripts, cut: Cut, ends: tuple[str, ...], inputs: dict[str, Any]) -> Iterator[Todo]:
+    leg, target, mask = scripts.leg, _only(ends), mask_of(scripts.leg.tools)
     for instance in sorted(leg.tools.database.databases):
         known = leg.recorded("contracted", inputs, instance) is not None
-        scripts = _scripts(leg, f"contract-{instance}", newest(leg, cut, instance), database, ends)
+        commit = newest(leg, cut, instance)
+        revisions = scripts.at(commit, target)
         try:
-            heads = leg.tools.database.revision(instance)
-            sql = "" if known and set(ends) <= set(heads) else leg.tools.database.render(heads, scripts)
+            heads = _heads(leg, instance)
+            sql = "" if known and set(ends) <= set(heads) else scripts.sql(commit, heads, target)
         except (OutsideError, RefusedError) as error:  # it waits alone, and keeps no other waiting
-            yield Todo(instance, (), "", scripts, error.message)
+            yield Todo(instance, (), "", "", revisions, error.message)
             continue
-        if _RUNS in sql or not known:  # else it is done, or a later contract took its place
-            yield Todo(instance, heads, sql if _RUNS in sql else "", scripts)
+        if sql or not known:  # else it is done, or a later contract took its place
+            yield Todo(instance, heads, sql, digest(Printed(sql.encode()).masked(mask)), revisions)
+
+
+def _heads(leg: Leg, instance: str) -> tuple[str, ...]:
+    """Where a database is. Of stage's, one that a killed contract left without a name, or closed to everybody, is
+    mended first: it would answer never again.
+    """
+    with suppress(OutsideError):
+        return leg.tools.database.revision(instance)
+    if instance == STAGE:
+        leg.tools.database.mend_copy(STAGE)
+    return leg.tools.database.revision(instance)
 
 
 def newest(leg: Leg, cut: Cut, instance: str) -> str:
@@ -109,12 +152,10 @@ def newest(leg: Leg, cut: Cut, instance: str) -> str:
     return cut.commit.commit
 
 
-def _scripts(leg: Leg, name: str, commit: str, database: Database, ends: tuple[str, ...] | None) -> Revisions:
-    """The scripts at a commit, told to go to the ends, or to what the product calls the contract's target."""
-    if ends is not None and len(ends) != 1:
+def _only(ends: tuple[str, ...]) -> str:
+    if len(ends) != 1:
         raise NoContractError(
             f"the contract leads to {len(ends)} revisions, {', '.join(ends) or 'none'}, where one is wanted",
             hint="merge the heads of the contract branch, or name one in database.contract.target",
         )
-    target = ends[0] if ends else database.contract.target if database.contract else ""
-    return Revisions(database.model_copy(update={"expand": target}), leg.export(name, commit), leg.folder(name))
+    return ends[0]

@@ -5,14 +5,14 @@ touched: no mistake in a flow, and no other entrance, leads past them.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from stationmaster.blocks.approval import asked, contract_waits, is_contract, mandate_of
+from stationmaster.blocks.approval import asked, contract_waits, mandate_of
 from stationmaster.blocks.approving import ApprovalMissingError, OutsideMandateError, desk_of
 from stationmaster.blocks.contract_facts import Witness
 from stationmaster.blocks.contract_revisions import Contracting, Todo
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.approval import Decision
-from stationmaster.domain.contract import Condition, conditions, wait_of
+from stationmaster.domain.contract import Condition, conditions, contract_digest, wait_of
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import Draft
 from stationmaster.domain.errors import OutsideError, RefusedError, WaitingError
@@ -36,7 +36,7 @@ class ContractWaitsError(WaitingError):
             wait.message, waiting_for=wait.awaited, until=wait.until,
             hint=f"{wait.hint}; `stationmaster release contract {release}` looks again",
         )  # fmt: skip
-        self.more = {"contract": [one.model_dump() for one in found]}
+        self.more = {"contract": [one.model_dump() for one in found if not one.met]}
 
 
 class NotOverError(RefusedError):
@@ -123,7 +123,7 @@ def decision_of(leg: Leg, what: Contracting) -> Decision:
         raise OutsideMandateError(
             f"nobody was asked for the contract of {leg.release}", hint=f"stationmaster release contract {leg.release}"
         )
-    desk, mandate = desk_of(leg), mandate_of(leg.tools.ledger, leg.release)
+    desk, mandate = desk_of(leg), mandate_of(leg.tools.ledger, leg.release, "contract_mandated")
     return desk.decide(what.cut, asked(desk, what.cut, mandate), leg.tools.now())
 
 
@@ -136,11 +136,11 @@ def must_be_signed(leg: Leg, what: Contracting, todo: Todo) -> dict[str, str]:
         ApprovalMissingError: the quorum is not there.
     """
     at, decision = leg.tools.now(), decision_of(leg, what)
-    mandate = mandate_of(leg.tools.ledger, leg.release)
-    fact = next(reversed(leg.tools.ledger.about(leg.release, ["contract_mandated"]))).fact
-    signed = dict(fact["databases"])
+    mandate = mandate_of(leg.tools.ledger, leg.release, "contract_mandated")
+    signed = dict(leg.tools.ledger.about(leg.release, ["contract_mandated"])[-1].fact["databases"])
     other = bool(todo.sql) and signed.get(todo.instance) != todo.digest
-    if not is_contract(mandate) or at >= mandate.ends or other:
+    number = contract_digest(what.cut.commit.commit, what.revisions, signed)
+    if at >= mandate.ends or other or mandate.parts.get("contract") != number:
         raise OutsideMandateError(
             f"what was signed for the contract of {leg.release} is over, or is not what would run on {todo.instance}",
             hint=f"it is laid down anew: stationmaster release contract {leg.release}",

@@ -29,6 +29,7 @@ from stationmaster.blocks.migration_running import (
     error_of,
     migrate,
 )
+from stationmaster.blocks.migration_versions import heads_of
 from stationmaster.blocks.postgres import Connection, connected, has_tables, started, temporary
 from stationmaster.domain.errors import InputError, OutsideError, RefusedError, nearest
 from stationmaster.domain.migration_rehearsal import Estimate
@@ -37,7 +38,6 @@ from stationmaster.domain.product import Database
 _PATIENCE = 60.0  # seconds that a revision's locks are tried for, and that another runner is waited for
 _RECOVERY = 30.0  # seconds that a killed server is given to come back
 _UNKNOWN = 65  # exit code of blocks/migrations.py
-_HEADS = "SELECT version_num FROM alembic_version ORDER BY 1"
 
 
 class DatabaseUnknownError(InputError):
@@ -108,8 +108,7 @@ class ProductDatabase(BaseModel):
             DatabaseUnversionedError: it is not empty, yet has no heads: nobody knows what old code needs of it.
         """
         with connected(self.url(instance), instance) as connection:
-            versioned = connection.execute("SELECT to_regclass('alembic_version')").fetchone() != (None,)
-            heads = tuple(row[0] for row in connection.execute(_HEADS).fetchall()) if versioned else ()
+            heads = heads_of(connection)
             if not heads and has_tables(connection) and not _interrupted(connection):
                 raise DatabaseUnversionedError(
                     f"database {instance!r} has tables, but alembic_version says no revision",
@@ -170,9 +169,13 @@ class ProductDatabase(BaseModel):
         """A copy of stage's database, to be put back when a contract fails there. Raises NoCopyError."""
         database_copy.keep(self.url(instance), instance)
 
-    def put_back(self, instance: str) -> None:
-        """That copy takes the database's place; nothing when there is none."""
-        database_copy.put_back(self.url(instance), instance)
+    def put_back(self, instance: str) -> bool:
+        """Whether that copy took the database's place; it does not when there is none."""
+        return database_copy.put_back(self.url(instance), instance)
+
+    def mend_copy(self, instance: str) -> None:
+        """Bring back a database that does not answer because one of these acts was killed."""
+        database_copy.mend(self.url(instance), instance)
 
     def drop_copy(self, instance: str) -> None:
         """That copy is not needed any more."""

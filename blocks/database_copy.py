@@ -52,16 +52,23 @@ def keep(url: str, name: str) -> None:
             ) from None
 
 
-def put_back(url: str, name: str) -> None:
-    """Let the copy take the database's place. Nothing when there is no copy."""
+def put_back(url: str, name: str) -> bool:
+    """Let the copy take the database's place; whether it did. Nothing when there is no copy."""
     with _beside(url, name) as (connection, database, copy):
         if not _there(connection, copy):
-            return
+            return False
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
         connection.execute(_END, (copy,))
         connection.execute(
             sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(copy), sql.Identifier(database))
         )
+        return True
+
+
+def mend(url: str, name: str) -> None:
+    """Bring back a database that a kill in here left closed, or without its name. One that is well stays as it is."""
+    with _beside(url, name):
+        pass
 
 
 def drop(url: str, name: str) -> None:

@@ -10,9 +10,11 @@ from psycopg import sql
 from stationmaster.blocks.postgres import connected
 from stationmaster.domain.errors import InputError
 
+# Of sessions of other roles the type may be hidden from ours; what they call themselves never is.
 _SESSIONS = """
     SELECT application_name FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+      AND coalesce(backend_type, 'client backend') = 'client backend'
 """
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?")
 

@@ -6,6 +6,7 @@ Nothing is built, tested or migrated: what runs before was verified before, and 
 import contextlib
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from stationmaster.blocks.agendas import own_agenda
 from stationmaster.blocks.carried import product_at
@@ -20,6 +21,9 @@ from stationmaster.domain.entries import RUNS, Entry
 from stationmaster.domain.errors import OutsideError, StationmasterError
 from stationmaster.domain.past import ran_before
 from stationmaster.domain.rollback import NotProvedError, Order, in_scope
+
+if TYPE_CHECKING:
+    from stationmaster.ledger.store import Ledger
 
 
 @dataclass(frozen=True)
@@ -119,14 +123,14 @@ def ran_before_it(tools: Toolbox, release: str, tenants: Collection[str]) -> dic
         if before[tenant].fact["digest"] != digest:
             continue
         del before[tenant]
-        if found := ran_before_now(tools, running[tenant]):
+        if found := ran_before_now(tools.ledger, running[tenant]):
             before[tenant] = found
     return before
 
 
-def ran_before_now(tools: Toolbox, now: Entry) -> Entry | None:
+def ran_before_now(ledger: "Ledger", now: Entry) -> Entry | None:
     """What the tenant of an entry that says what it runs ran before that artifact, by its whole past."""
-    past = sorted((e for step in RUNS for e in tools.ledger.history(step, now.subject)), key=lambda e: e.index)
+    past = sorted((e for step in RUNS for e in ledger.history(step, now.subject)), key=lambda e: e.index)
     return ran_before(past, now.fact["digest"])
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from stationmaster.blocks.migration_indexes import Found, drop, find, left_by_reindex
 from stationmaster.blocks.migration_journal import Ask, Journal, literal
+from stationmaster.blocks.migration_sent import Sent
 from stationmaster.blocks.migration_stop import StopRun
 from stationmaster.domain.migration_class import Classed
 
@@ -28,7 +29,7 @@ class Around(Protocol):
 
 
 class Alone:
-    """Of the statements of one process."""
+    """Of the statements of one connection."""
 
     def __init__(self, around: Around) -> None:
         self._around = around
@@ -47,25 +48,27 @@ class Alone:
                 f"itself (`{one.sql}`)",
             )  # fmt: skip
 
-    def prepare(self, number: int, one: Classed, ask: Ask, journal: Journal, lasting: dict[str, str]) -> bool:
+    def prepare(self, sent: Sent, ask: Ask, journal: Journal, lasting: dict[str, str]) -> bool:
         """Whether it is still to be sent. The session then waits for as long as it needs."""
+        one = sent.statement
         settings = {**dict.fromkeys(_FREE, "0"), **lasting}
         self._names = tuple(settings)
         parts = ", ".join(f"set_config('{name}', {literal(value)}, false)" for name, value in settings.items())
         ask(f"SELECT {parts}")
-        if journal.was_begun(number) and self._is_there(one, ask):
-            journal.note(number, one, ask, done=True)
+        if self._is_there(one, ask, begun=journal.was_begun(sent.number)):
+            journal.note(sent.number, sent.mark, ask, done=True)
             self._reset(ask)
             return False
         self._repair(one, ask)
-        journal.note(number, one, ask, done=False)
+        journal.note(sent.number, sent.mark, ask, done=False)
         self._around.watch()
         return True
 
-    def complete(self, number: int, one: Classed, ask: Ask, journal: Journal) -> float:
+    def complete(self, sent: Sent, ask: Ask, journal: Journal) -> float:
         """After PostgreSQL said that it is done. Milliseconds that it took to make that true."""
+        one = sent.statement
         spent = self._rebuild(one, ask) if one.index and one.index.act == "build" and one.index.name else 0.0
-        journal.note(number, one, ask, done=True)
+        journal.note(sent.number, sent.mark, ask, done=True)
         self._reset(ask)
         return spent
 
@@ -74,23 +77,24 @@ class Alone:
         self._repair(one, ask)
         self._reset(ask)
 
-    def _is_there(self, one: Classed, ask: Ask) -> bool:
-        """Whether a run that was killed had completed it."""
+    def _is_there(self, one: Classed, ask: Ask, *, begun: bool) -> bool:
+        """Whether a run that was killed had completed it, or came so far that nothing but the end is left."""
+        if one.alone == "DETACH PARTITION CONCURRENTLY":
+            return self._is_detached(one, ask, begun=begun)
+        if not begun:
+            return False
         if one.index and one.index.act == "build":
             return bool(one.index.name) and any(valid for _, _, valid, _ in find(one.index, ask))
-        if one.index and one.index.act == "drop":
-            return not find(one.index, ask)
-        if one.alone == "DETACH PARTITION CONCURRENTLY":
-            return self._is_detached(one, ask)
-        return False
+        return bool(one.index and one.index.act == "drop" and not find(one.index, ask))
 
-    def _is_detached(self, one: Classed, ask: Ask) -> bool:
+    def _is_detached(self, one: Classed, ask: Ask, *, begun: bool) -> bool:
+        """PostgreSQL refuses a second DETACH of what is half detached, whoever began it."""
         (parent, _), (part, _) = one.taken
         rows = ask(_PARTITION.format(literal(parent), literal(part)))
         if rows == [(True,)]:
             self._run(f"ALTER TABLE {parent} DETACH PARTITION {part} FINALIZE", ask)
             return True
-        return not rows
+        return begun and not rows
 
     def _repair(self, one: Classed, ask: Ask) -> None:
         """Drops what an earlier try left invalid, whoever's it was; not while somebody still builds it."""

@@ -13,17 +13,15 @@ class SinceUnknownError(InputError):
 
 
 def changed_since(reference: str, folder: Path) -> frozenset[Path]:
-    """Files below `folder` that differ from where this branch left `reference`.
+    """Files of the repository around `folder` that differ from where this branch left `reference`.
 
     Raises:
         SinceUnknownError: git does not know it, or the folder is in no repository.
     """
     top = Path(_git(folder, reference, "rev-parse", "--show-toplevel").strip())
-    base = _git(folder, reference, "merge-base", "--end-of-options", reference, "HEAD").strip()
-    named = _git(folder, reference, "diff", "--name-only", "-z", "--diff-filter=d", base, "--", str(folder))
-    added = _git(
-        folder, reference, "ls-files", "--others", "--exclude-standard", "--full-name", "-z", "--", str(folder)
-    )
+    base = _git(top, reference, "merge-base", "--end-of-options", reference, "HEAD").strip()
+    named = _git(top, reference, "diff", "--name-only", "--no-relative", "-z", "--diff-filter=d", base)
+    added = _git(top, reference, "ls-files", "--others", "--exclude-standard", "-z")
     return frozenset((top / name).resolve() for name in f"{named}{added}".split("\0") if name)
 
 

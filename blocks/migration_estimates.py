@@ -78,7 +78,7 @@ def planned_schema(leg: "Leg", restore: "Restore | None") -> dict[str, Any]:
 
 def _changes(leg: "Leg", staged: "Entry") -> bool:
     ledger, after = leg.tools.ledger, ",".join(sorted(staged.fact["after"]))
-    others = [one for one in leg.tools.database.databases if one != STAGE and contract_before(ledger, one) is None]
+    others = [one for one in leg.tools.database.databases if one != STAGE and contract_before(leg.tools, one) is None]
     known = [schemas(changes_of(ledger, one)) for one in others]
     return staged.fact["before"] != staged.fact["after"] or any(one and one != (after,) for one in known)
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from typing import Any, TextIO
 
@@ -21,10 +21,12 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from stationmaster.blocks.migration_runner import Runner
+from stationmaster.blocks.migration_sent import Options
 from stationmaster.blocks.migration_session import Session
 from stationmaster.blocks.migration_statements import Statements
 from stationmaster.blocks.migration_stop import StopRun
 from stationmaster.blocks.migration_upgrade import carry, engine_of, listening, options_of, say, told, way_of
+from stationmaster.blocks.migration_versions import heads_of
 from stationmaster.domain.errors import nearest
 from stationmaster.domain.migration_tenants import Job, address
 
@@ -37,6 +39,7 @@ class _World:
     scripts: ScriptDirectory
     given: argparse.Namespace
     url: str
+    options: Options
     session: Session | None  # of the one database whose schemas these are
     statements: Statements | None = None
     engine: Any = None
@@ -62,7 +65,7 @@ def fan_out(config: Config, scripts: ScriptDirectory, given: argparse.Namespace)
                 if session:
                     _require_schemas(session, [job for _, jobs in rings for job in jobs])
                     session.close()  # before a process is split off
-                _WORLD[:] = [_World(config, scripts, given, url, session)]
+                _WORLD[:] = [_World(config, scripts, given, url, options_of(given), session)]
                 ended = _rings(rings, given.parallel, out)
         except StopRun as stop:
             ended = {"code": stop.code, "message": stop.message}
@@ -74,16 +77,26 @@ def fan_out(config: Config, scripts: ScriptDirectory, given: argparse.Namespace)
 
 def _rings(rings: list[tuple[str | None, list[Job]]], parallel: int, out: TextIO) -> dict[str, Any]:
     """Rings in order; what fails stops its ring, and those after it do not begin."""
-    failed: str | None = None
+    failed: list[str] = []
+    left_over = 0
     with ProcessPoolExecutor(parallel, mp_context=get_context("fork")) as workers:
         for ring, jobs in rings:
             left = list(jobs)
-            for line in _ring(workers, left, parallel) if failed is None else ():
+            for line in () if failed else _ring(workers, left, parallel):
                 _write({"ring": ring, **line}, out)
-                failed = line["tenant"] if line["state"] == "failed" and failed is None else failed
+                failed += [line["tenant"]] if line["state"] == "failed" else []
             for job in left:
                 _write({"ring": ring, "tenant": job.tenant, "state": "left", **_seen(job)}, out)
-    return {"code": "tenant", "message": f"stopped at tenant {failed}"} if failed else {}
+            left_over += len(left)
+    return {"code": "tenant", "message": _stopped(failed, left_over)} if failed else {}
+
+
+def _stopped(failed: list[str], left: int) -> str:
+    """Which tenants, and what to do next."""
+    named = ", ".join(failed)
+    who = f"tenants {named} failed" if len(failed) > 1 else f"tenant {named} failed"
+    rest = f", and {left} after it {'was' if left == 1 else 'were'} not begun" if left else ""
+    return f"{who}{rest}: mend what its message says, then start the same command again; it goes on with those left"
 
 
 def _ring(workers: ProcessPoolExecutor, left: list[Job], parallel: int) -> Iterator[dict[str, Any]]:
@@ -119,35 +132,42 @@ def _work(job: Job) -> dict[str, Any]:
         ended = {"code": "unreachable", "message": " ".join(str(error).split())}
     changed = ended.get("from") != ended.get("to") or ended.get("statements")
     state = "failed" if ended.get("code") else "done" if changed else "already"
-    say(f"{job.tenant}: {state}, at {','.join(ended.get('to') or ()) or 'nothing'}")
+    say(f"{job.tenant}: {state}, {_where(ended)}")
     return {"tenant": job.tenant, "state": state, "ms": round((time.monotonic() - began) * 1000), **ended}
+
+
+def _where(ended: dict[str, Any]) -> str:
+    """Where its tenant is, for people. Nobody knows it of a database that was not reached."""
+    if ended.get("to") is None:
+        return f"not reached: {ended.get('message') or 'nobody could look'}"
+    return f"at {','.join(ended['to']) or 'nothing'}"
 
 
 def _of_schema(world: _World, job: Job) -> dict[str, Any]:
     assert world.session is not None  # noqa: S101 - a job with a schema has the session of its database
-    options = options_of(world.given, (str(job.schema), *world.given.with_schema))
+    options = replace(world.options, schemas=(str(job.schema), *world.given.with_schema))
     if world.statements is None:
         world.statements = listening(world.session, options)
         world.engine = None if world.given.env else engine_of(world.url)
     world.statements.move(world.session, options, f"{job.tenant}: ")
     way = way_of(world.config, world.scripts, world.given, world.engine, job.schema)
-    return carry(Runner(way, world.statements, world.session, _silent), world.statements)
+    return carry(Runner(way, world.statements, _silent), world.statements)
 
 
 def _of_database(world: _World, job: Job) -> dict[str, Any]:
     """With the lock of that database, and its own connections, which end with it."""
     url = address(world.url, job.tenant)
-    session, options = Session(url), options_of(world.given)
+    session = Session(url)
     if world.statements is None:
-        world.statements = listening(session, options)
-    world.statements.move(session, options, f"{job.tenant}: ")
+        world.statements = listening(session, world.options)
+    world.statements.move(session, world.options, f"{job.tenant}: ")
     os.environ["DATABASE_URL"] = url
     world.config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     engine = None if world.given.env else engine_of(url)
     try:
         with session.alone(world.given.patience, world.statements.say):
             way = way_of(world.config, world.scripts, world.given, engine)
-            return carry(Runner(way, world.statements, session, _silent), world.statements)
+            return carry(Runner(way, world.statements, _silent), world.statements)
     finally:
         session.close()
         if engine is not None:
@@ -163,19 +183,10 @@ def _seen(job: Job) -> dict[str, Any]:
     world = _WORLD[0]
     try:
         with Session(world.url if job.schema else address(world.url, job.tenant)).connect("stationmaster-look") as look:
-            heads = heads_of(look, job.schema)
+            heads = list(heads_of(look, job.schema))
     except psycopg.Error as error:
         return {"from": None, "to": None, "message": " ".join(str(error).split())}
     return {"from": heads, "to": heads}
-
-
-def heads_of(look: "psycopg.Connection[Any]", schema: str | None) -> list[str]:
-    """The current heads; none where there is no table of them."""
-    table = psycopg.sql.Identifier(*([schema] if schema else []), "alembic_version")
-    if look.execute("SELECT to_regclass(%s)", (table.as_string(look),)).fetchone() == (None,):
-        return []
-    found = look.execute(psycopg.sql.SQL("SELECT version_num FROM {} ORDER BY 1").format(table)).fetchall()
-    return [str(row[0]) for row in found]
 
 
 def _require_schemas(session: Session, jobs: list[Job]) -> None:

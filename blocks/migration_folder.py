@@ -92,9 +92,11 @@ def _configured(ini: Path) -> tuple[Path, list[Path]]:
 
 
 def _of_ini(ini: Path) -> dict[str, str]:
+    """Only what is asked for is read: the address of the database, with its password, is beside it."""
     parser = configparser.ConfigParser({"here": str(ini.parent)})
     parser.read_string(ini.read_text(encoding="utf-8"))
-    return dict(parser["alembic"] if parser.has_section("alembic") else parser["DEFAULT"])
+    section = "alembic" if parser.has_section("alembic") else "DEFAULT"
+    return {name: parser.get(section, name, fallback="") for name in ("script_location", "version_locations")}
 
 
 def _of_toml(ini: Path) -> dict[str, str]:

@@ -31,12 +31,15 @@ def find(index: Index, ask: Ask) -> list[Found]:
 
 
 def left_by_reindex(index: Index, ask: Ask) -> list[Found]:
-    """The invalid copies that a REINDEX CONCURRENTLY which did not end leaves beside the index."""
+    """The invalid copies that a REINDEX CONCURRENTLY which did not end leaves beside the index; of a whole table also
+    those of what is stored beside its rows (TOAST).
+    """
     table = f"to_regclass({literal(index.table)})"
     if index.name:
         named = literal(dotted([index.schema, index.name]))
         table = f"(SELECT indrelid FROM pg_index WHERE indexrelid = to_regclass({named}))"  # noqa: S608 - a literal
-    where = f"NOT i.indisvalid AND c.relname ~ '_cc(new|old)[0-9]*$' AND i.indrelid = {table}"
+    tables = f"SELECT unnest(ARRAY[oid, reltoastrelid]) FROM pg_class WHERE oid = {table}"  # noqa: S608 - as above
+    where = f"NOT i.indisvalid AND c.relname ~ '_cc(new|old)[0-9]*$' AND i.indrelid IN ({tables})"
     return [_found(row) for row in ask(_SELECT + where)]
 
 

@@ -24,6 +24,7 @@ from stationmaster.blocks.migration_running import (
     migrate,
 )
 from stationmaster.blocks.migration_schema import content, schema
+from stationmaster.blocks.migration_versions import heads_of
 from stationmaster.blocks.migration_ways_back import TARGET
 from stationmaster.blocks.postgres import Connection, connected, temporary
 from stationmaster.domain.duration import instant
@@ -46,7 +47,6 @@ from stationmaster.domain.migration_ways_back import Step, WayBack, way_back
 
 _UNLIMITED = 24 * 3600 * 1000  # ms: a rehearsal measures how long a statement takes, however long that is
 _NAME = "the copy"  # how messages call the database
-_HEADS = "SELECT version_num FROM alembic_version ORDER BY 1"
 
 Told = Callable[[str], None]
 Try = Callable[[str], Iterable[Trial]]  # the URL of a copy on the new schema to what was tried there
@@ -261,8 +261,7 @@ class Copy:
 
     def heads(self) -> tuple[str, ...]:
         with self._connected() as connection:
-            there = connection.execute("SELECT to_regclass('alembic_version')").fetchone() != (None,)
-            return tuple(row[0] for row in connection.execute(_HEADS).fetchall()) if there else ()
+            return heads_of(connection)
 
     def _up(self, target: str) -> Ran:
         self.told(f"up to {target or 'the head'}")

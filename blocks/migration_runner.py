@@ -6,18 +6,16 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 
-from stationmaster.blocks.migration_blockers import holders
-from stationmaster.blocks.migration_session import Session
-from stationmaster.blocks.migration_statements import NO_LOCK, Statements, sqlstate
-from stationmaster.blocks.migration_stop import NotNow, StopRun
+from stationmaster.blocks.migration_heads import require_ahead, require_known
+from stationmaster.blocks.migration_statements import Statements
+from stationmaster.blocks.migration_stop import NO_LOCK, NotNow, StopRun, sqlstate
+from stationmaster.domain.migration_class import LOCK_TIMEOUT_MS
 
 _FIRST, _GROWTH, _LONGEST = 0.1, 1.3, 2.0  # seconds between tries
 _POLL = 0.1
@@ -40,10 +38,8 @@ class Way:
 class Runner:
     """One run. `before` and `after` are the heads; `where` is what runs now, for people."""
 
-    def __init__(
-        self, way: Way, statements: Statements | None, session: Session | None, say: Callable[[str], None]
-    ) -> None:
-        self._way, self._statements, self._session, self._say = way, statements, session, say
+    def __init__(self, way: Way, statements: Statements | None, say: Callable[[str], None]) -> None:
+        self._way, self._statements, self._say = way, statements, say
         self.before: tuple[str, ...] | None = None
         self.after: tuple[str, ...] = ()
         self.where = "env.py" if way.engine is None else "the database"
@@ -124,8 +120,7 @@ class Runner:
         """The lock that was not there; None for every other error."""
         if self._statements and self._statements.missed:
             return self._statements.missed
-        state = sqlstate(error.orig) if isinstance(error, DBAPIError) else None
-        return NotNow(()) if state in NO_LOCK else error if isinstance(error, NotNow) else None
+        return NotNow(()) if sqlstate(error) in NO_LOCK else error if isinstance(error, NotNow) else None
 
     def _restart(self, revision: str) -> None:
         self._at, self._tries, self._end = revision, 0, time.monotonic() + self._way.patience
@@ -149,46 +144,12 @@ class Runner:
             found = self._in_the_way(missed)
 
     def _in_the_way(self, missed: NotNow) -> list[Any]:
-        if not self._statements or not self._session:
-            return []
-        statements = self._statements
-        found = holders(self._session.look, statements.resolved(missed.taken), 0, statements.options.lock_ms)
-        for one in found:
-            statements.note(one)
-        return found
+        return list(self._statements.in_the_way(missed.taken)) if self._statements else []
 
     def _give_up(self, found: list[Any]) -> None:
-        lock_ms = self._statements.options.lock_ms if self._statements else 0
         who = "; ".join(str(one) for one in found) or "nobody holds it for long, and it was never free"
         raise StopRun(
             "busy",
-            f"gave no lock within {lock_ms} ms in {self._tries} tries for {self.where}, which is rolled back: {who}",
+            f"gave no lock within {LOCK_TIMEOUT_MS} ms in {self._tries} tries for {self.where}, which is rolled back: "
+            f"{who}",
         )
-
-
-def require_known(scripts: ScriptDirectory, heads: tuple[str, ...]) -> None:
-    """Refuses a database that is at a revision of a newer commit."""
-    if unknown := sorted(set(heads) - _known(scripts)):
-        raise StopRun("unknown", f"the database is at revision {', '.join(unknown)}, which this commit does not have")
-
-
-@lru_cache(maxsize=1)
-def _known(scripts: ScriptDirectory) -> frozenset[str]:
-    """Asked for each of a thousand tenants."""
-    return frozenset(revision.revision for revision in scripts.walk_revisions())
-
-
-def require_ahead(scripts: ScriptDirectory, target: str, heads: tuple[str, ...]) -> None:
-    """Refuses a target that the database is past."""
-    wanted = {found.revision for found in scripts.get_revisions(target)}
-    past = {one.revision for one in _ancestors(scripts, heads)} - set(heads)
-    if wanted and wanted <= past:
-        raise StopRun("behind", f"the database is at {', '.join(heads)}, which is past {', '.join(sorted(wanted))}")
-
-
-def _ancestors(scripts: ScriptDirectory, heads: tuple[str, ...]) -> Iterator[Any]:
-    """Along `down_revision` alone: what is only depended on is no way back."""
-    left = [scripts.get_revision(head) for head in heads]
-    while left:
-        yield (one := left.pop())
-        left += [scripts.get_revision(name) for name in one._versioned_down_revisions]  # noqa: SLF001

@@ -14,9 +14,10 @@ from typing import Any
 
 from stationmaster.blocks.guest import GuestFailedError, run, tail
 from stationmaster.blocks.migration_following import following
-from stationmaster.blocks.passwords import without_passwords
+from stationmaster.blocks.passwords import passwords, without_passwords
 from stationmaster.blocks.postgres import CONNECT, DatabaseUnreachableError
 from stationmaster.domain.errors import Exit, InputError, OutsideError, RefusedError, StationmasterError
+from stationmaster.domain.masking import Mask
 from stationmaster.domain.migration_tenants import TenantSchemasError
 
 
@@ -73,6 +74,7 @@ _ERRORS: dict[str, tuple[type[StationmasterError], str]] = {
     "tenants": (TenantSchemasError, "nothing was changed"),
     "unreachable": (DatabaseUnreachableError, "check the address and that PostgreSQL runs"),
 }
+_WORDS = {"message", "sql", "query", "application", "user"}  # what of a line may quote an address
 
 
 @dataclass(frozen=True)
@@ -134,15 +136,24 @@ def start(guest: Guest, url: str, follow: Callable[[str], None] | None = None) -
     except GuestFailedError:
         if not guest.out.exists() or not guest.out.read_text(encoding="utf-8").endswith("\n"):
             raise
-    text = without_passwords(guest.out.read_text(encoding="utf-8"), env)
-    return [json.loads(line) for line in text.splitlines()]
+    mask = passwords(env)
+    return [_masked(json.loads(line), mask) for line in guest.out.read_text(encoding="utf-8").splitlines()]
+
+
+def _masked(value: Any, mask: Mask, key: str = "") -> Any:  # noqa: ANN401 - JSON
+    """Where somebody else's words stand; a password may well be a word of ours."""
+    if isinstance(value, dict):
+        return {name: _masked(one, mask, name) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_masked(one, mask, key) for one in value]
+    return mask.text(value) if key in _WORDS and isinstance(value, str) else value
 
 
 def ran(line: Mapping[str, Any]) -> Ran:
     """One database's line of what the guest wrote."""
     failure = (str(line["code"]), str(line["message"])) if line.get("code") else None
     return Ran(
-        tuple(line.get("from", ())), tuple(line.get("to", ())), tuple(line.get("statements", ())),
+        tuple(line.get("from") or ()), tuple(line.get("to") or ()), tuple(line.get("statements", ())),
         tuple(line.get("blocked_by", ())), failure,
     )  # fmt: skip
 

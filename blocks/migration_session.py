@@ -12,12 +12,14 @@ from typing import Any
 import psycopg
 
 from stationmaster.blocks.migration_stop import StopRun
+from stationmaster.blocks.postgres import plain
 
 ADVISORY = 0x57_41_54_4E  # one runner per database
 APPLICATION = "stationmaster-migrations"  # of whoever runs statements; nobody else may call himself so
-_LOCK, _LOOK = "stationmaster-lock", "stationmaster-look"
+_LOCK, LOOK = "stationmaster-lock", "stationmaster-look"
+DATABASE = "SELECT current_database()::text, extract(epoch FROM pg_postmaster_start_time())::text"  # which it is
 _POLL = 0.2  # seconds; a waiting pg_advisory_lock would be waited for by CREATE INDEX CONCURRENTLY, and it by that
-_HOLDER = """
+HOLDER = """
 SELECT a.pid, a.application_name, extract(epoch FROM clock_timestamp() - a.backend_start)::int
 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid = %s AND l.objsubid = 1
@@ -36,9 +38,9 @@ class Session:
     """One database's: whether a pooler is in between, and a connection to look with, opened when it is needed."""
 
     def __init__(self, url: str) -> None:
-        self._url = url.replace("postgresql+psycopg2:", "postgresql:").replace("postgresql+asyncpg:", "postgresql:")
-        self._url = self._url.replace("postgresql+psycopg:", "postgresql:").replace("postgres:", "postgresql:", 1)
+        self._url = plain(url)
         self._looking: Connection | None = None
+        self._place: tuple[Any, ...] | None = None
         self.pooled: str | None = None
         self.checks = False
 
@@ -46,8 +48,16 @@ class Session:
     def look(self) -> Connection:
         """Outside of every transaction, so that what it sees is of now."""
         if self._looking is None or self._looking.closed:
-            self._looking = self.connect(_LOOK)
+            self._looking = self.connect(LOOK)
         return self._looking
+
+    def is_at(self, place: tuple[Any, ...]) -> bool:
+        """Whether that is this database, as `DATABASE` asks it. Before the answer is no, the server is asked again: it
+        may have started anew.
+        """
+        if self._place != place:
+            self._place = self.look.execute(DATABASE).fetchone()
+        return self._place == place
 
     def connect(self, application: str) -> Connection:
         return psycopg.connect(
@@ -77,7 +87,7 @@ class Session:
         question = "SELECT pg_try_advisory_xact_lock(%s)" if self.pooled else "SELECT pg_try_advisory_lock(%s)"
         told = False
         while lock.execute(question, (ADVISORY,)).fetchone() != (True,):
-            row = self.look.execute(_HOLDER, (ADVISORY,)).fetchone()
+            row = self.look.execute(HOLDER, (ADVISORY,)).fetchone()
             who = f"pid {row[0]}, application {row[1] or 'unnamed'}, for {row[2]} s" if row else "it just ended"
             if time.monotonic() > end:
                 raise StopRun("busy", f"another runner migrates this database ({who})")
@@ -109,7 +119,7 @@ class Session:
         if one.info.backend_pid == ours:
             return None
         try:
-            with self.connect(_LOOK) as other, other.transaction():
+            with self.connect(LOOK) as other, other.transaction():
                 other.execute("SET LOCAL statement_timeout = 3000")
                 shared = _pid(other) == ours or _pid(one) != ours
         except psycopg.Error as error:

@@ -15,12 +15,11 @@ from psycopg import sql
 from stationmaster.blocks.guest import GuestFailedError, run
 from stationmaster.blocks.migration_journal import TABLE
 from stationmaster.blocks.migration_running import MigrationTargetError
-from stationmaster.blocks.migration_session import ADVISORY
+from stationmaster.blocks.migration_session import ADVISORY, HOLDER
+from stationmaster.blocks.migration_versions import Heads, heads_by_schema
 from stationmaster.blocks.postgres import Connection, connected
 
-Heads = tuple[str, ...]
 _NAME = "given"
-_CHUNK = 200  # schemas asked for in one statement
 _OWN = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
 _SCHEMAS = "SELECT nspname FROM pg_namespace n WHERE " + _OWN  # noqa: S608 - of constants
 _TABLES = "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = %s"
@@ -35,12 +34,6 @@ _NOT_VALID = f"""
 SELECT n.nspname, t.relname, k.conname FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid
 JOIN pg_namespace n ON n.oid = t.relnamespace WHERE NOT k.convalidated AND {_OWN} ORDER BY 1, 2, 3
 """  # noqa: S608 - of constants
-_RUNNER = """
-SELECT a.pid, a.application_name, extract(epoch FROM clock_timestamp() - a.backend_start)::int
-FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid = %s AND l.objsubid = 1
-    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
 
 
 @dataclass(frozen=True)
@@ -62,22 +55,13 @@ def schemas(url: str) -> list[str]:
 def heads(url: str, wanted: Sequence[str | None]) -> dict[str | None, Heads]:
     """The current heads of each schema, None for the one that the address leads to; empty where nothing ran."""
     with connected(url, _NAME) as connection:
-        there = {str(row[0]) for row in connection.execute(_TABLES, ("alembic_version",)).fetchall()}
-        found: dict[str | None, set[str]] = {name: set() for name in wanted}
-        named = [name for name in wanted if name in there]
-        for at in range(0, len(named), _CHUNK):
-            for name, head in _versions(connection, [str(one) for one in named[at : at + _CHUNK]]):
-                found[name].add(head)
-        if None in found and connection.execute("SELECT to_regclass('alembic_version')").fetchone() != (None,):
-            rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-            found[None] = {str(row[0]) for row in rows}
-    return {name: tuple(sorted(versions)) for name, versions in found.items()}
+        return heads_by_schema(connection, wanted)
 
 
 def broken(url: str) -> Broken:
     """Of every schema of the database."""
     with connected(url, _NAME) as connection:
-        row = connection.execute(_RUNNER, (ADVISORY,)).fetchone()
+        row = connection.execute(HOLDER, (ADVISORY,)).fetchone()
         return Broken(
             _records(connection, _INVALID, ("schema", "table", "index", "building")),
             _records(connection, _NOT_VALID, ("schema", "table", "constraint")),
@@ -102,12 +86,6 @@ def pending(folder: Path, target: str, found: set[Heads], home: Path) -> tuple[l
         raise MigrationTargetError(f"the revisions cannot be read:\n{error.said}", file=str(folder)) from None
     said = json.loads(out.read_text(encoding="utf-8"))
     return said["target"], dict(zip(asked, said["answers"], strict=True))
-
-
-def _versions(connection: Connection, names: list[str]) -> list[tuple[str, str]]:
-    one = sql.SQL("SELECT {}, version_num FROM {}")
-    parts = [one.format(sql.Literal(name), sql.Identifier(name, "alembic_version")) for name in names]
-    return [(str(row[0]), str(row[1])) for row in connection.execute(sql.SQL(" UNION ALL ").join(parts)).fetchall()]
 
 
 def _records(connection: Connection, question: str, names: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ def versions_on(leg: Leg, cut: Cut, artifact: Artifact, instances: Collection[st
     tenants = [tenant.id for tenant in tools.tenants.read().tenants if tenant.instance in instances]
     running = tools.ledger.running()
     there = [running[tenant] for tenant in tenants if tenant in running]
-    before = [entry for now in there if (entry := ran_before_now(tools, now))]
+    before = [entry for now in there if (entry := ran_before_now(tools.ledger, now))]
     new = Version(artifact.digest, cut.commit.commit, cut.commit.version, needed=True)
     known = [new, *(_of(one, needed=True) for one in there), *(_of(one, needed=False) for one in before)]
     found: dict[str, Version] = {}

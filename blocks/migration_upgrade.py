@@ -3,10 +3,7 @@
 import argparse
 import json
 import os
-import sys
-import traceback
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alembic.config import Config
@@ -14,17 +11,16 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from psycopg import Error as PsycopgError
 from sqlalchemy import Engine, create_engine, make_url
-from sqlalchemy.exc import DBAPIError
 
 from stationmaster.blocks.migration_runner import Runner, Way
+from stationmaster.blocks.migration_sent import Options
 from stationmaster.blocks.migration_session import Session
-from stationmaster.blocks.migration_statements import Options, Statements, sqlstate
-from stationmaster.blocks.migration_stop import StopRun
+from stationmaster.blocks.migration_statements import Statements
+from stationmaster.blocks.migration_stop import CODES, StopRun, complain, said, sqlstate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CODES = {"unknown": 65, "busy": 75}  # of exit; everything else is 1
 _CANCELED = "57014"
 
 
@@ -38,7 +34,7 @@ def upgrade(config: Config, scripts: ScriptDirectory, given: argparse.Namespace)
                 statements = listening(session, options_of(given)) if session else None
                 engine = None if given.env else engine_of(url)
                 way = way_of(config, scripts, given, engine)
-                ended = carry(Runner(way, statements, session, say), statements)
+                ended = carry(Runner(way, statements, say), statements)
         except StopRun as stop:
             ended = {"code": stop.code, "message": stop.message}
         except PsycopgError as error:
@@ -55,7 +51,9 @@ def told(ended: dict[str, Any]) -> int:
 
 
 def carry(runner: Runner, statements: Statements | None) -> dict[str, Any]:
-    """Run it, however it ends: heads before and after, statements of what was recorded, and who was in the way."""
+    """Run it, however it ends: heads before and after, None where nobody could ask for them, statements of what was
+    recorded, and who was in the way.
+    """
     ended: dict[str, Any] = {}
     try:
         runner.run()
@@ -72,8 +70,8 @@ def carry(runner: Runner, statements: Statements | None) -> dict[str, Any]:
         statements.finish()
     return {
         **ended,
-        "from": list(runner.before or ()),
-        "to": list(runner.after),
+        "from": None if runner.before is None else list(runner.before),
+        "to": None if runner.before is None else list(runner.after),
         "statements": [one.record() for one in statements.done] if statements else [],
         "blocked_by": list(statements.blocked_by.values()) if statements else [],
     }
@@ -82,27 +80,12 @@ def carry(runner: Runner, statements: Statements | None) -> dict[str, Any]:
 def _reason(error: BaseException, where: str, statements: Statements | None) -> str:
     if statements and statements.failed:
         one, limit = statements.failed
-        if limit and isinstance(error, DBAPIError) and sqlstate(error.orig) == _CANCELED:
+        if limit and sqlstate(error) == _CANCELED:
             return (
                 f"{where}: took longer than {limit / 1000:g} s and was ended: `{one.sql}`. Others wait for what it "
                 "locks; rehearse it, so that its limit is three times what it takes, or raise the limit"
             )
     return said(error, where)
-
-
-def complain(error: BaseException, where: str) -> int:
-    """The traceback, then a last line that names the revision."""
-    if not isinstance(error, SystemExit):
-        traceback.print_exception(error)
-    print(said(error, where), file=sys.stderr)  # noqa: T201
-    return 1
-
-
-def said(error: BaseException, where: str) -> str:
-    """One line. A product's own exit code would be taken for one of ours."""
-    if isinstance(error, SystemExit):
-        return f"{where} ended the process: {error.code}"
-    return f"{where} raised {type(error).__name__}: {error}".splitlines()[0]
 
 
 def way_of(
@@ -115,9 +98,9 @@ def way_of(
     return Way(config, scripts, given.to, engine, given.down, given.strict, schema, given.patience)
 
 
-def options_of(given: argparse.Namespace, schemas: tuple[str, ...] = ()) -> Options:
-    rehearsed = json.loads(Path(given.rehearsed).read_text(encoding="utf-8")) if given.rehearsed else {}
-    return Options(given.lock_ms, given.least_ms, not given.blind, rehearsed, schemas)
+def options_of(given: argparse.Namespace) -> Options:
+    rehearsed = json.loads(given.rehearsed.read_text(encoding="utf-8")) if given.rehearsed else {}
+    return Options(given.least_ms, not given.blind, rehearsed)
 
 
 def listening(session: Session, options: Options, narrate: "Callable[[str], None] | None" = None) -> Statements:
@@ -127,12 +110,16 @@ def listening(session: Session, options: Options, narrate: "Callable[[str], None
 
 
 def engine_of(url: str) -> Engine:
-    """One connection, kept; a revision that opens more gets them. What differs by schema is worth no cache."""
+    """One connection, kept; a revision that opens more gets them. What differs by schema is worth no cache. Values that
+    are bound may be anybody's: no error tells them.
+    """
     address, limits = make_url(url), {"connect_timeout": 10, "prepare_threshold": None}
     if address.get_backend_name() in {"postgresql", "postgres"}:
         address = address.set(drivername="postgresql+psycopg")
-        return create_engine(address, pool_size=1, max_overflow=4, query_cache_size=0, connect_args=limits)
-    return create_engine(address)
+        return create_engine(
+            address, pool_size=1, max_overflow=4, query_cache_size=0, connect_args=limits, hide_parameters=True
+        )
+    return create_engine(address, hide_parameters=True)
 
 
 def is_postgres(url: str) -> bool:

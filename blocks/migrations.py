@@ -19,10 +19,8 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from stationmaster.blocks.migration_fanout import fan_out
-from stationmaster.blocks.migration_runner import require_known
-from stationmaster.blocks.migration_stop import StopRun
-from stationmaster.blocks.migration_upgrade import CODES, complain, upgrade
+from stationmaster.blocks.migration_heads import require_known
+from stationmaster.blocks.migration_stop import CODES, StopRun, complain
 
 _PLAIN = {"paramstyle": "named"}  # else Alembic doubles percent signs, for a driver that will never read it
 
@@ -43,15 +41,24 @@ def main() -> None:
             given.out.write_text(buffer.getvalue(), encoding="utf-8")
         elif given.act == "pending":
             given.out.write_text(json.dumps(_pending(scripts, given)), encoding="utf-8")
-        elif given.jobs:
-            sys.exit(fan_out(config, scripts, given))
         else:
-            sys.exit(upgrade(config, scripts, given))
+            sys.exit(_upgrade(config, scripts, given))
     except CommandError as error:  # branches that do not fit, a missing file: Alembic says which
         sys.exit(str(error))
     except StopRun as stop:
         print(stop.message)  # noqa: T201 - for the log that is kept
         sys.exit(CODES.get(stop.code, 1))
+
+
+def _upgrade(config: Config, scripts: ScriptDirectory, given: argparse.Namespace) -> int:
+    """Only here is a database talked to, and SQL parsed: what brings that is imported for nothing else."""
+    if given.jobs:
+        from stationmaster.blocks.migration_fanout import fan_out  # noqa: PLC0415
+
+        return fan_out(config, scripts, given)
+    from stationmaster.blocks.migration_upgrade import upgrade  # noqa: PLC0415
+
+    return upgrade(config, scripts, given)
 
 
 def default_target(scripts: ScriptDirectory) -> str:
@@ -67,8 +74,7 @@ def _pending(scripts: ScriptDirectory, given: argparse.Namespace) -> dict[str, A
     for heads in json.loads(given.jobs.read_text(encoding="utf-8")):
         unknown = sorted(set(heads) - known)
         steps = [] if unknown else scripts._upgrade_revs(given.to, tuple(heads))  # type: ignore[arg-type]  # noqa: SLF001
-        reasons = {step.revision.revision: getattr(step.revision.module, "no_down", None) for step in steps}
-        answers.append({"pending": list(reasons), "unknown": unknown, "no_down": reasons})
+        answers.append({"pending": [step.revision.revision for step in steps], "unknown": unknown})
     return {"target": sorted(found.revision for found in scripts.get_revisions(given.to)), "answers": answers}
 
 
@@ -131,7 +137,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--down", action="store_true")
     parser.add_argument("--strict", action="store_true", help="refuse a target that lies behind")
     parser.add_argument("--patience", type=float, default=60)
-    parser.add_argument("--lock-ms", type=int, default=50)
     parser.add_argument("--least-ms", type=int, default=5000)
     parser.add_argument("--blind", action="store_true", help="do not look before a statement")
     parser.add_argument("--rehearsed", type=Path, help="JSON: digests of statements to milliseconds")

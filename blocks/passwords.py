@@ -11,8 +11,13 @@ _IN_DSN = re.compile(r"\bpassword\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&]+)")
 
 def without_passwords(text: str, environment: Mapping[str, str]) -> str:
     """The text with every password hidden that stands in an address or a DSN of the environment."""
+    return passwords(environment).text(text)
+
+
+def passwords(environment: Mapping[str, str]) -> Mask:
+    """What hides them, for many texts."""
     words = {word for value in environment.values() for word in _passwords(value)}
-    return Mask.of({form for word in words for form in (word, unquote(word))}).text(text)
+    return Mask.of({form for word in words for form in (word, unquote(word))})
 
 
 def _passwords(value: str) -> set[str]:

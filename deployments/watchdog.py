@@ -6,7 +6,6 @@ It survives either being away, and its own death: it keeps nothing that it could
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -34,6 +33,7 @@ _DID = {
     "leave": "left",
 }
 _PAUSE = 2.0  # seconds between two rounds
+_HELPLESS = "could not be helped"
 
 
 class Runs(Protocol):
@@ -116,8 +116,7 @@ class Watchdog:
         else:
             yield from self._trouble("Prefect", "")
         if asked is not None:
-            with suppress(LeaseHeldError):
-                yield from self._contracts(books, asked)
+            yield from self._contracts(books, asked)
         names = known | place.begun(asked or [])
         workers = {release: books.worker(release, self.now()) for release in names}
         books.look()  # last of all: what a leg leaves is there before its lease ends, and that before its flow run does
@@ -129,25 +128,37 @@ class Watchdog:
             except LeaseHeldError:
                 continue  # somebody came to work on it meanwhile
             except Exception as error:  # noqa: BLE001 - one release must not keep us from the others
-                yield from self._trouble(release, f"{type(error).__name__}: {error}", "could not be helped")
+                yield from self._trouble(release, f"{type(error).__name__}: {error}", _HELPLESS)
             else:
                 self._troubles.pop(release, None)
 
     def _contracts(self, books: OpenReleases, asked: list[Asked]) -> Iterator[Done]:
-        """Those of releases that are over."""
+        """Those of releases that are over; one keeps us from no other."""
         for release, memory in sorted(books.contracts.items()):
-            worker, run = books.worker(release, self.now()), newest(asked, release, "contract")
-            seen = SeenContract(release, self.now(), memory.entries, worker, run, books.stirred, memory.tries)
-            decision = decide_contract(seen)
-            if decision.do == "leave":
-                continue
-            if run is not None and run.kind in {"SCHEDULED", "RUNNING", "PENDING", "CRASHED"}:
-                if not self.runs.again(run, _STATES[decision.do], decision.why):
-                    continue
+            try:
+                yield from self._contract(books, release, memory, newest(asked, release, "contract"))
+            except LeaseHeldError:
+                continue  # somebody came to work on it meanwhile
+            except Exception as error:  # noqa: BLE001 - as of a release
+                yield from self._trouble(f"contract of {release}", f"{type(error).__name__}: {error}", _HELPLESS)
             else:
-                self.runs.begin(books.contract(release))
-            memory.tries += 1
-            yield Done(self.now(), release, f"contract {_DID[decision.do]}", decision.why)
+                self._troubles.pop(f"contract of {release}", None)
+
+    def _contract(self, books: OpenReleases, release: str, memory: Memory, run: FlowRun | None) -> Iterator[Done]:
+        worker = books.worker(release, self.now())
+        seen = SeenContract(release, self.now(), memory.entries, worker, run, books.stirred, memory.tries)
+        decision = decide_contract(seen)
+        if decision.do == "leave":
+            if decision.loud and decision.why != memory.said:
+                memory.said = decision.why
+                yield Done(seen.at, release, "contract left", decision.why)
+            return
+        if run is None or run.kind not in {"SCHEDULED", "RUNNING", "PENDING", "CRASHED"}:
+            self.runs.begin(books.contract(release))
+        elif not self.runs.again(run, _STATES[decision.do], decision.why):
+            return
+        memory.tries, memory.said = memory.tries + 1, ""
+        yield Done(self.now(), release, f"contract {_DID[decision.do]}", decision.why)
 
     def _seen(self, books: OpenReleases, release: str, worker: Worker, asked: list[Asked]) -> Seen:
         memory, back = books.known[release], newest(asked, release, "rollback")

@@ -200,7 +200,8 @@ def _record_failure(leg: Leg, error: Exception) -> None:
     known = error if isinstance(error, StationmasterError) else StationmasterError(f"{type(error).__name__}: {error}")
     try:
         outside = isinstance(known, OutsideError)
-        _record(leg, "failed", {"step": known.step, "code": known.code, "outside": outside, **_said(leg, known)})
+        said = {"step": known.step, "code": known.code, "outside": outside, **_said(leg, known)}
+        _record(leg, "failed", {**said, **known.more})
     except LeaseLostError as lost:  # what it broke on is of the world that another leg works in
         raise lost from error
     except StationmasterError as unsaid:

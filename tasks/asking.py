@@ -4,7 +4,7 @@ may approve can do so without being asked.
 
 import logging
 
-from stationmaster.blocks.approval import asked, mandate_of
+from stationmaster.blocks.approval import asked, asked_for, mandate_of
 from stationmaster.blocks.approving import desk_of
 from stationmaster.blocks.confirmation import confirmation
 from stationmaster.blocks.leg import Leg
@@ -22,7 +22,8 @@ _log = logging.getLogger("stationmaster.asking")
 def ask_approval(leg: Leg, cut: Cut) -> None:
     """Post what is to be approved, once for each mandate; nothing when enough people approved it already."""
     desk = desk_of(leg)
-    question = asked(desk, cut, mandate_of(leg.tools.ledger, leg.release))
+    mandate = mandate_of(leg.tools.ledger, leg.release, asked_for(leg.tools.ledger, leg.release))
+    question = asked(desk, cut, mandate)
     if not desk.decide(cut, question, leg.tools.now()).satisfied:
         _post(leg, asking_approval(cut, question, _schema(leg, question)))
 

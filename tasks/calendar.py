@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from stationmaster.blocks.compatible import is_behind
+from stationmaster.blocks.compatible import not_behind
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.openness import arrived, must_be_open, must_be_unfrozen
 from stationmaster.blocks.superseding import found_good, must_take_back_nobody, proved_in_stage
@@ -93,7 +93,7 @@ def _must_be_proved(leg: Leg, wave: Wave) -> None:
     """What the wave's tenants run was proved in stage beside this release: there is a way back to it."""
     running, proved = leg.tools.ledger.running(), proved_in_stage(leg)
     others = [running[name] for name in wave.tenants if name in running and running[name].release != leg.release]
-    there = [entry for entry in others if not is_behind(leg, entry)]  # of those `shift` asks the schema itself
+    there = not_behind(leg.tools, others)  # of the rest `shift` asks the schema itself
     unproved = sorted(entry.subject for entry in there if entry.fact["digest"] not in proved)
     if proved and unproved:
         raise StepNotProvedError(leg.release, unproved)

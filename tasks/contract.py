@@ -5,16 +5,23 @@ from datetime import timedelta
 from stationmaster.blocks.approval import asked, mandate_of, record_refusals
 from stationmaster.blocks.approving import ApprovalMissingError, desk_of, parts_of
 from stationmaster.blocks.carried import recalled
-from stationmaster.blocks.compatible import matrix_of
 from stationmaster.blocks.contract_acts import (
-    artifact_of,
+    begin_contract,
     failures,
     give_back,
-    kept_sql,
+    is_under_way_in_stage,
     run_contract,
+    stop_contract,
+)
+from stationmaster.blocks.contract_proof import (
+    artifact_of,
+    must_be_as_it_was,
+    must_be_proved,
+    proofs,
+    target_of,
     versions_to_prove,
 )
-from stationmaster.blocks.contract_revisions import Contracting, read_contract
+from stationmaster.blocks.contract_revisions import Contracting, Todo, read_contract
 from stationmaster.blocks.contracting import (
     ContractWaitsError,
     decision_of,
@@ -25,9 +32,9 @@ from stationmaster.blocks.contracting import (
 )
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.policies import policy_for
-from stationmaster.domain.contract import Condition, ready
-from stationmaster.domain.entries import canonical, digest
-from stationmaster.domain.errors import RefusedError
+from stationmaster.domain.compatibility import schema_of
+from stationmaster.domain.contract import Condition, contract_digest, ready
+from stationmaster.domain.errors import RefusedError, StationmasterError
 from stationmaster.domain.mandate import Mandate
 from stationmaster.domain.migration_outlook import contract_way_back
 from stationmaster.domain.tenants import STAGE
@@ -35,9 +42,16 @@ from stationmaster.tasks import act
 
 
 class ContractFailedInStageError(RefusedError):
-    """A version that runs does not work without what the contract takes away. Stage has it back."""
+    """A version that runs does not work without what the contract takes away. Production is untouched."""
 
     code = "contract_failed_in_stage"
+
+    def __init__(self, failed: list[str], *, back: bool) -> None:
+        stage = "stage is as it was" if back else "there is no copy of stage any more: restore it"
+        super().__init__(
+            f"in stage, on the contracted schema: {'; '.join(failed)}",
+            hint=f"release what works without it, then its contract; {stage}, and production untouched",
+        )
 
 
 @act("read contract", timeout=900)
@@ -74,9 +88,11 @@ def lay_down(leg: Leg, what: Contracting, may: tuple[str, ...]) -> None:
     now = leg.tools.now()
     if known:
         mandate, signed = Mandate.read(known[-1].fact), known[-1].fact["databases"]
-        if now < mandate.ends and databases.items() <= signed.items():
+        same = mandate.parts["contract"] == contract_digest(what.cut.commit.commit, what.revisions, signed)
+        if same and now < mandate.ends and databases.items() <= signed.items():
             return
-    parts = {**parts_of(leg, what.cut, artifact_of(leg)), "contract": digest(canonical({**what.inputs, **databases}))}
+    number = contract_digest(what.cut.commit.commit, what.revisions, databases)
+    parts = {**parts_of(leg, what.cut, artifact_of(leg)), "contract": number}
     planned = leg.tools.ledger.about(leg.release, ["planned"])[-1].index
     ends = now + timedelta(seconds=policy_for(leg.tools.ledger, what.cut).approvals.valid_for)
     made = Mandate.lay_down(leg.release, parts, (), ends, planned)
@@ -99,7 +115,7 @@ def require_contract_approval(leg: Leg, what: Contracting) -> None:
     record_refusals(leg.tools.ledger, leg.release, decision, leg.tools.now(), leg.lease)
     if not decision.satisfied:
         raise ApprovalMissingError(leg.release, decision)
-    mandate = mandate_of(leg.tools.ledger, leg.release).digest
+    mandate = mandate_of(leg.tools.ledger, leg.release, "contract_mandated").digest
     fact = {
         "roles": [one.role for one in decision.counting],
         "mandate": mandate,
@@ -112,17 +128,28 @@ def require_contract_approval(leg: Leg, what: Contracting) -> None:
 @act("contract", timeout=3600, shown="contract {instance}")
 def contract_database(leg: Leg, what: Contracting, instance: str) -> None:
     """Take away from one database what old code needs. Every gate is asked here again, once before the intention is on
-    record and once after: a way back that is decided in between is seen by one of the two.
+    record and once after: a way back that is decided in between is seen by one of the two. What the second refuses is
+    not begun, and that is on record, too.
     """
     todo = what.of(instance)
     if todo is None:
         return
-    approved = must_be_signed(leg, what, todo)
+    begun = begin_contract(leg, what, todo, target_of(leg, what, todo), _must_pass(leg, what, todo))
+    try:
+        asked = _must_pass(leg, what, todo)
+    except StationmasterError as error:
+        stop_contract(leg, what, begun, error)
+        raise
+    run_contract(leg, what, todo, begun, asked)
+
+
+def _must_pass(leg: Leg, what: Contracting, todo: Todo) -> dict[str, str]:
+    """Every gate of a production database: signed, met, proved, and not moved since."""
+    asked = must_be_signed(leg, what, todo)
     must_be_met(leg, what, todo)
-    fact = {"before": list(todo.heads), "target": list(what.revisions), **kept_sql(leg, todo), **approved}
-    leg.record("contracting", what.inputs, fact, subject=instance)
-    must_be_met(leg, what, todo)
-    run_contract(leg, what, todo, {**fact, **must_be_signed(leg, what, todo)})
+    must_be_proved(leg, what, todo)
+    must_be_as_it_was(leg, todo)
+    return asked
 
 
 @act("prove contract", timeout=1800)
@@ -130,20 +157,16 @@ def prove(leg: Leg, what: Contracting) -> None:
     """In stage, every version that runs, and that somebody may go back to, passes its journeys without what was taken
     away. When one does not, stage gets it back, and production is not touched.
     """
-    revision = ",".join(leg.tools.database.revision(STAGE))
-    wanted, failed = versions_to_prove(leg, what), list[str]()
-    if all(matrix_of(leg.tools.ledger).proved(number, [revision]) for number in wanted):
+    revision = schema_of(leg.tools.database.revision(STAGE))
+    wanted, failed, known = versions_to_prove(leg, what), list[str](), proofs(leg)
+    if all(known.proved(number, [revision]) for number in wanted):
         leg.tools.database.drop_copy(STAGE)
         return
     with leg.tools.database.steady(STAGE):
         for number, commit in wanted.items():
             failed += failures(leg, what.cut, commit, number)
     if failed:
-        give_back(leg, what)
-        raise ContractFailedInStageError(
-            f"in stage, on the contracted schema: {'; '.join(failed)}",
-            hint="release what works without it, then its contract; stage is as it was, and production untouched",
-        )
+        raise ContractFailedInStageError(failed, back=give_back(leg, what))
     pairs = [[number, revision] for number in wanted]
     leg.record("proved", {**what.inputs, "pairs": pairs}, {"revision": revision, "pairs": pairs})
     leg.tools.database.drop_copy(STAGE)
@@ -151,16 +174,20 @@ def prove(leg: Leg, what: Contracting) -> None:
 
 @act("contract stage", timeout=3600)
 def contract_stage(leg: Leg, what: Contracting) -> None:
-    """The same on stage's database, of which a copy is kept until the versions that run are proved on it."""
+    """The same on stage's database, of which a copy is kept until the versions that run are proved on it. One that is
+    not of this contract's making would take more back than this contract, and is dropped.
+    """
     todo = what.of(STAGE)
     if todo is None:
         return
     must_be_signed(leg, what, todo)
     must_be_met(leg, what, todo)
+    must_be_as_it_was(leg, todo)
+    if not is_under_way_in_stage(leg, what):
+        leg.tools.database.drop_copy(STAGE)
     leg.tools.database.keep_copy(STAGE)
-    fact = {"before": list(todo.heads), "target": list(what.revisions), **kept_sql(leg, todo)}
-    leg.record("contracting", what.inputs, fact, subject=STAGE)
-    run_contract(leg, what, todo, fact)
+    begun = begin_contract(leg, what, todo, tuple(sorted({*todo.heads, *what.revisions})), {})
+    run_contract(leg, what, todo, begun, {})
 
 
 @act("end contract", timeout=60)

@@ -1,7 +1,9 @@
 """Schema changes: what expand would run is read before it runs, then each database is brought to it."""
 
 import json
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +59,8 @@ def lint(leg: Leg, cut: Cut) -> None:
     if cut.product.database is None or proved_in_stage(leg):
         return
     revisions, database = _revisions(leg, cut, cut.product.database), leg.tools.database
-    for instance in sorted(database.databases):
-        heads = database.revision(instance)
-        if not heads or _passed(leg, instance, revisions):
-            continue  # an empty database has no old code; one that is there already has nothing to run
-        _must_only_add(database.render(heads, revisions))
+    for state in _states(leg, revisions, database.databases):
+        _must_only_add(database.render(state, revisions))
 
 
 @act("rehearse", timeout=8 * 3600)
@@ -74,7 +73,7 @@ def rehearse(leg: Leg, cut: Cut, artifact: Artifact) -> None:
     if database is None or database.rehearsal is None or proved_in_stage(leg):
         return
     revisions = _revisions(leg, cut, database)
-    behind = {one: leg.tools.database.revision(one) for one in _behind(leg, revisions)}
+    behind = _behind(leg, revisions, {*leg.tools.database.databases} - {STAGE})
     states = sorted(set(behind.values()))
     inputs = {"commit": cut.commit.commit, "from": [list(state) for state in states]}
     if not states or leg.recorded("rehearsed", inputs):
@@ -98,15 +97,17 @@ def expand(leg: Leg, cut: Cut, instance: str) -> None:
     inputs = {"commit": cut.commit.commit}
     if cut.product.database is None or leg.recorded("expanded", inputs, instance):
         return
-    heads = list(leg.tools.database.revision(instance))
+    heads = leg.tools.database.revision(instance)
     revisions = replace(_revisions(leg, cut, cut.product.database), rehearsed=limits(leg.tools.ledger, leg.release))
-    if _passed(leg, instance, revisions):
-        leg.record("expanded", inputs, {"before": heads, "after": heads, **approved}, subject=instance)
+    asked = _Asked(leg, revisions)
+    if asked.has(instance, heads):
+        there = {"before": list(heads), "after": list(heads), "wanted": list(asked.wanted)}
+        leg.record("expanded", inputs, {**there, **approved}, subject=instance)
         return
     must_be_unfrozen(leg, cut.product, "stage" if instance == STAGE else "production")
     must_be_migratable(leg, cut.product, instance)
     ran = _read(leg, heads, revisions)
-    begun = leg.record("expanding", inputs, {"before": heads, **ran, **approved}, subject=instance)
+    begun = leg.record("expanding", inputs, {"before": list(heads), **ran, **approved}, subject=instance)
     done = leg.tools.database.expand(instance, revisions)
     fact = {**begun.fact, **approved, "after": list(done.after), "log": keep_log(leg.tools, Path(done.log))}
     fact |= {"ran": keep_printed(leg.tools, _run_record(done))} if done.statements else {}
@@ -120,11 +121,11 @@ def _run_record(done: Migrated) -> Printed:
     return Printed(json.dumps(ran, ensure_ascii=False, indent=1).encode())
 
 
-def _read(leg: Leg, heads: list[str], revisions: Revisions) -> dict[str, Any]:
+def _read(leg: Leg, heads: tuple[str, ...], revisions: Revisions) -> dict[str, Any]:
     """Digest of the SQL that expand is about to run, kept; nothing for an empty database, which has no old code."""
     if not heads:
         return {}
-    sql = leg.tools.database.render(tuple(heads), revisions)
+    sql = leg.tools.database.render(heads, revisions)
     _must_only_add(sql)
     return {"sql": keep_printed(leg.tools, Printed(sql.encode()))}
 
@@ -135,21 +136,39 @@ def _must_only_add(sql: str) -> None:
         raise MigrationRefusedError(refused)
 
 
-def _passed(leg: Leg, instance: str, revisions: Revisions) -> bool:
-    """Whether the database was at the commit's revisions before: it is expanded for it, and perhaps for more by a
-    release that was given up. Expand only adds, and stage proves every version on what is there.
+@dataclass(frozen=True)
+class _Asked:
+    """What a commit asks of databases; the commit itself is asked once."""
+
+    leg: Leg
+    revisions: Revisions
+
+    @cached_property
+    def wanted(self) -> tuple[str, ...]:
+        return self.leg.tools.database.target(self.revisions)
+
+    def has(self, instance: str, heads: tuple[str, ...]) -> bool:
+        """Whether the database was at the commit's revisions before: it is expanded for it, and perhaps for more by a
+        release that was given up. Expand only adds, and stage proves every version on what is there.
+        """
+        history = [entry for entry in changes_of(self.leg.tools.ledger, instance) if "after" in entry.fact]
+        if not history or set(history[-1].fact["after"]) != set(heads):
+            return False  # it is elsewhere than we left it: a backup was restored, or somebody else migrates
+        return any({*self.wanted} <= {*entry.fact["before"], *entry.fact["after"]} for entry in history)
+
+
+def _states(leg: Leg, revisions: Revisions, instances: Iterable[str]) -> list[tuple[str, ...]]:
+    """The states of those databases in which something would run, each once, sorted. An empty one has no old code that
+    could break, and no rows to wait for.
     """
-    history = [entry for entry in changes_of(leg.tools.ledger, instance) if "after" in entry.fact]
-    if history and set(history[-1].fact["after"]) != set(leg.tools.database.revision(instance)):
-        return False  # it is elsewhere than we left it: a backup was restored, or somebody else migrates
-    wanted = set(leg.tools.database.target(revisions)) if history else set()
-    return any(wanted <= {*entry.fact["before"], *entry.fact["after"]} for entry in history)
+    return sorted(set(_behind(leg, revisions, instances).values()))
 
 
-def _behind(leg: Leg, revisions: Revisions) -> list[str]:
-    """The databases of production in which something would run; an empty one has no rows to wait for."""
-    known = [instance for instance in sorted(leg.tools.database.databases) if instance != STAGE]
-    return [one for one in known if leg.tools.database.revision(one) and not _passed(leg, one, revisions)]
+def _behind(leg: Leg, revisions: Revisions, instances: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Those databases with the heads that each has."""
+    asked = _Asked(leg, revisions)
+    heads = {instance: leg.tools.database.revision(instance) for instance in sorted(instances)}
+    return {instance: at for instance, at in heads.items() if at and not asked.has(instance, at)}
 
 
 def _versions(leg: Leg, cut: Cut, artifact: Artifact, instances: list[str]) -> tuple[Version, ...]:
@@ -160,13 +179,10 @@ def _versions(leg: Leg, cut: Cut, artifact: Artifact, instances: list[str]) -> t
 def _rehearsed(
     leg: Leg, cut: Cut, revisions: Revisions, state: tuple[str, ...], versions: tuple[Version, ...]
 ) -> Estimate:
+    copy = f"stm_rehearsal_{cut.product.product}".replace("-", "_")  # one at a time; a killed one's is replaced
     return leg.tools.database.rehearse(
-        revisions, state, _copy(leg), leg.tools.now(), lambda url: tried(leg, cut.product.stage_tenant, versions, url)
+        revisions, state, copy, leg.tools.now(), lambda url: tried(leg, cut.product.stage_tenant, versions, url)
     )
-
-
-def _copy(leg: Leg) -> str:
-    return f"stm_rehearsal_{leg.release}".replace("-", "_")
 
 
 def _masked(leg: Leg, estimate: Estimate) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from contextlib import nullcontext
 
 from stationmaster.blocks.carried import product_at
-from stationmaster.blocks.compatible import is_behind
+from stationmaster.blocks.compatible import covered, not_behind
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.openness import must_be_unfrozen
 from stationmaster.blocks.serving import run_journeys, start_instance
@@ -29,10 +29,8 @@ def stage(leg: Leg, cut: Cut, artifact: Artifact) -> None:
     leg.go_on(even_paused=True)
     newer = superseded(leg, cut)
     known = {tenant.id for tenant in leg.tools.tenants.read().tenants} - set(newer)
-    replaced = [
-        entry for tenant, entry in leg.tools.ledger.running().items() if tenant in known and not is_behind(leg, entry)
-    ]
-    running = {entry.fact["digest"]: entry.fact["commit"] for entry in replaced}
+    replaced = [entry for tenant, entry in leg.tools.ledger.running().items() if tenant in known]
+    running = {entry.fact["digest"]: entry.fact["commit"] for entry in not_behind(leg.tools, replaced)}
     before = sorted(set(running) - {artifact.digest})
     if proved_in_stage(leg).issuperset([*before, artifact.digest]):
         return
@@ -44,7 +42,9 @@ def stage(leg: Leg, cut: Cut, artifact: Artifact) -> None:
             colour = _prove(leg, cut, product_at(leg.tools.source, running.get(digest, cut.commit.commit)), digest)
     leg.tools.target.shift([cut.product.stage_tenant], STAGE, colour, leg.fence)
     inputs = {"commit": cut.commit.commit, "proved": proved}
-    leg.record("staged", inputs, {"revision": revision, "pairs": [[digest, revision] for digest in proved]})
+    also = [[artifact.digest, schema] for schema in covered(leg, cut)]
+    fact = {"revision": revision, "pairs": [[digest, revision] for digest in proved]}
+    leg.record("staged", inputs, {**fact, **({"covers": also} if also else {})})
 
 
 def _prove(leg: Leg, cut: Cut, product: Product, digest: str) -> str:

@@ -93,6 +93,14 @@ def postgres() -> Iterator[Postgres]:
         shutil.rmtree(root)
 
 
+@pytest.fixture
+def quick_guests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guests of our own modules cost no start of Python; see `tests/guests.py`."""
+    from tests.guests import forked  # noqa: PLC0415 - most tests need nothing of it
+
+    forked(monkeypatch)
+
+
 def cluster(root: Path, *flags: str) -> Postgres:
     """A server over a fresh cluster below `root`, not started."""
     if os.geteuid() == 0:

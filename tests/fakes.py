@@ -143,6 +143,7 @@ class FakeDatabase(BaseModel):
     connected_as: dict[str, tuple[str, ...]] = {}  # instance to what calls itself so there
     wrong_rows: dict[str, int] = {}  # instance to the rows that are not as a backfill says
     away: set[str] = set()  # instances whose database does not answer
+    torn: set[str] = set()  # those of them that a killed copy left so
 
     @property
     def ran(self) -> list[tuple[str, str]]:
@@ -174,12 +175,18 @@ class FakeDatabase(BaseModel):
     def keep_copy(self, instance: str) -> None:
         self._copies.setdefault(instance, self._contracted.get(instance))
 
-    def put_back(self, instance: str) -> None:
-        if instance in self._copies:
-            before = self._copies.pop(instance)
-            self._contracted.pop(instance, None)
-            if before is not None:
-                self._contracted[instance] = before
+    def put_back(self, instance: str) -> bool:
+        if instance not in self._copies:
+            return False
+        before = self._copies.pop(instance)
+        self._contracted.pop(instance, None)
+        if before is not None:
+            self._contracted[instance] = before
+        return True
+
+    def mend_copy(self, instance: str) -> None:
+        self.away -= self.torn
+        self.torn.clear()
 
     def drop_copy(self, instance: str) -> None:
         self._copies.pop(instance, None)

@@ -13,8 +13,8 @@ from stationmaster.blocks.checkpoint_places import Shelf
 from stationmaster.blocks.checkpoints import origin, publish
 from stationmaster.domain import checkpoint
 from stationmaster.domain.entries import Draft
-from stationmaster.ledger.store import Ledger
 from tests.blocks.test_checkpoints import signer
+from tests.ledgers import in_memory
 
 PAGE = (Path(__file__).parents[1] / "docs/explanation/log.md").read_text()
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -25,7 +25,7 @@ AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 def kept(tmp_path: Path) -> tuple[str, Path, list[Path]]:
     """The vkey, the leaf hashes of seven entries, and the checkpoints after three, five and seven."""
     service, shelf = signer(tmp_path), Shelf(tmp_path / "checkpoints")
-    with Ledger.open("sqlite://") as ledger:
+    with in_memory() as ledger:
         for number in range(7):
             ledger.append(Draft(release="r1", step="deployed", subject=f"t{number}"), AT)
             if number in {2, 4, 6}:

@@ -3,7 +3,11 @@
 Every call of a tool passes the power line, where a test may cut it: the process is dead before or after the call.
 """
 
+import copy
 import json
+import shutil
+import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +43,7 @@ from stationmaster.flows.rollback import undo
 from stationmaster.ledger.store import Ledger
 from tests.fake_target import FakeMetrics, FakeTarget
 from tests.fakes import FakeChat, FakeClock, FakeDatabase, FakeSource
+from tests.ledgers import in_memory
 from tests.shop import FLAGS, PRODUCT, SECRET, TENANTS, people
 
 # What asks and changes nothing: a death beside it leaves the same world as one at the moment before it.
@@ -62,8 +67,10 @@ class Power:
     after: int | None = None  # moments
     moments: int = 0
     off: bool = False
+    calls: Counter[str] = field(default_factory=Counter)  # tool.method, how often
 
     def moment(self, when: str, call: str, arguments: tuple[Any, ...]) -> None:
+        self.calls[call] += when == "before"
         self.moments += call.partition(".")[2] not in READS
         if self.trap and self.trap(when, call, arguments):
             self.off, self.trap = True, None
@@ -110,7 +117,7 @@ class World:
     source: FakeSource = field(default_factory=FakeSource)
     target: FakeTarget = field(default_factory=lambda: FakeTarget(("stage", "cloud", "cedar")))
     chat: FakeChat = field(default_factory=FakeChat)
-    ledger: Ledger = field(default_factory=lambda: Ledger.open("sqlite://"))
+    ledger: Ledger = field(default_factory=in_memory)
     keys: dict[str, Ed25519PrivateKey] = field(default_factory=dict)
     legs: int = 0
 
@@ -205,7 +212,12 @@ class World:
         return take_away(self.tools, request, f"test {self.legs}", carry)
 
     def approve_contract(self, release: str = "r2", who: str = "ben") -> None:
-        self._sign(Said(release=release, action="contract", mandate=mandate_of(self.ledger, release).digest), who)
+        self._sign(
+            Said(
+                release=release, action="contract", mandate=mandate_of(self.ledger, release, "contract_mandated").digest
+            ),
+            who,
+        )
 
     def asked(self, release: str, *tenants: str, now: bool = False, by: str = "ana") -> RollbackRequest:
         return RollbackRequest(
@@ -299,6 +311,58 @@ class World:
         with on_duty(self.tools, request, "test") as leg:
             leg.observe("started", request.asked(), starter="ana")
             yield leg
+
+
+class Begun:
+    """A world as it is now, to which many tests go back: what led there happened once."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._ledger = self._raw().serialize()
+        self._fakes = copy.deepcopy([vars(one) for one in self._all()], self._known())
+        self._database = copy.deepcopy(world.database.__pydantic_private__)
+        self._files = TemporaryDirectory(prefix="stm-")
+        shutil.copytree(world.root, self._files.name, dirs_exist_ok=True)
+
+    def again(self) -> World:
+        """The world, as it was."""
+        self._raw().deserialize(self._ledger)
+        for fake, was in zip(self._all(), copy.deepcopy(self._fakes, self._known()), strict=True):
+            vars(fake).clear()
+            vars(fake).update(was)
+        object.__setattr__(self.world.database, "__pydantic_private__", copy.deepcopy(self._database))
+        shutil.rmtree(self.world.root)
+        shutil.copytree(self._files.name, self.world.root)
+        return self.world
+
+    def close(self) -> None:
+        self._files.cleanup()
+
+    def _all(self) -> list[Any]:
+        world = self.world
+        return [world.power, world.clock, world.source, world.target, world.chat, world.metrics, world.database]
+
+    def _known(self) -> dict[int, Any]:
+        """The fakes hold one another, and stay who they are."""
+        return {id(one): one for one in self._all()}
+
+    def _raw(self) -> sqlite3.Connection:
+        with self.world.ledger.engine.connect() as connection:
+            found = connection.connection.driver_connection
+            assert isinstance(found, sqlite3.Connection)
+            return found
+
+
+@contextmanager
+def begun(prepare: Callable[[World], object]) -> Iterator[Begun]:
+    """A world that was prepared."""
+    with world() as made:
+        prepare(made)
+        kept = Begun(made)
+        try:
+            yield kept
+        finally:
+            kept.close()
 
 
 def once(call: str, act: Callable[[tuple[Any, ...]], object]) -> "Callable[[str, str, tuple[Any, ...]], bool]":

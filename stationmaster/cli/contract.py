@@ -29,8 +29,9 @@ def contract(
     """Take away what only code before a release needs, from each database where nobody runs that any more.
 
     It waits for all conditions of a database, holds nothing meanwhile, and looks again by time and by event; asking for
-    it again looks now. Each database waits alone. Exit code 0: every database is contracted. 4: some wait; the message
-    says for what. 1: it was refused, or a version that runs failed without it in stage.
+    it again looks now. Each database waits alone. Exit code 0: every database is contracted; with --status also when
+    nothing stands in the way. 4: some wait; the message says for what. 1: it was refused, or a version that runs failed
+    without it in stage. 3: its run ended, and nobody knows why.
 
     Parameters
     ----------
@@ -46,15 +47,17 @@ def contract(
         One object on standard output.
     """
     from stationmaster.cli import lookup  # noqa: PLC0415 - --help needs no ledger
+    from stationmaster.cli.following import RunCrashedError  # noqa: PLC0415
 
     home = product or only_product()
     with open_ledger(home) as ledger:
         found = lookup.find(ledger, release)
         if not status:
+            before = ledger.entries(release)[-1].index
             run = _submit(ledger, ContractRequest(of=found.id, product=home, starter=whoami()))
             say(f"{bold(release)}: contract submitted, {dim(run.url)}")
             if not detach:
-                _follow(ledger, release, run)
+                _follow(ledger, release, run, before)
         known = contract_status(ledger.entries(release))
     if known is None:
         if detach:
@@ -64,6 +67,11 @@ def contract(
             f"nobody asked for the contract of {release}", hint=f"stationmaster release contract {release}"
         )
     answer({"release": release, "contract": known.model_dump()}, as_json=json, text=_shown(release, known))
+    if not (status or detach or known.over or known.message):
+        raise RunCrashedError(
+            f"the run of the contract of {release} ended, and did not say why",
+            hint=f"stationmaster release contract {release}",
+        )
     return Exit.YES if detach else _code(known)
 
 
@@ -89,12 +97,11 @@ def _submit(ledger: "Ledger", request: ContractRequest) -> "Submitted":
         ) from error
 
 
-def _follow(ledger: "Ledger", release: str, run: "Submitted") -> None:
-    """Tell each new entry until the flow run has ended or waits."""
+def _follow(ledger: "Ledger", release: str, run: "Submitted", seen: int) -> None:
+    """Tell each entry after `seen` until the flow run has ended or waits."""
     from stationmaster.cli.following import has_ended  # noqa: PLC0415 - as above
     from stationmaster.domain.story import sentence  # noqa: PLC0415
 
-    seen = ledger.entries(release)[-1].index
     while True:
         ended = has_ended(run.id)
         for entry in ledger.entries(release, after=seen):
@@ -118,6 +125,6 @@ def _shown(release: str, known: ContractStatus) -> str:
 
 
 def _code(known: ContractStatus) -> int:
-    if known.over:
+    if known.over or known.message is None:
         return Exit.YES
     return Exit.WAITING if known.waiting_for else Exit.NO

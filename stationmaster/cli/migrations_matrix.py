@@ -36,10 +36,11 @@ def matrix(*, product: str | None = None, json: Flag = False) -> None:
 
 def _found(ledger: "Ledger") -> dict[str, Any]:
     from stationmaster.blocks.compatible import changes_of, matrix_of  # noqa: PLC0415 - --help needs none of it
+    from stationmaster.blocks.going_back import ran_before_now  # noqa: PLC0415
     from stationmaster.domain.compatibility import places, schemas, versions  # noqa: PLC0415
 
     known, named, running = matrix_of(ledger), versions(ledger.entries()), ledger.running()
-    before = {tenant: _before(ledger, entry) for tenant, entry in running.items()}
+    before = {tenant: ran_before_now(ledger, entry) for tenant, entry in running.items()}
     return {
         "versions": [
             {"version": name, "digest": digest, "schemas": _proofs(known, digest)} for digest, name in named.items()
@@ -59,19 +60,15 @@ def _found(ledger: "Ledger") -> dict[str, Any]:
 
 def _proofs(known: "Matrix", digest: str) -> list[dict[str, Any]]:
     found = [known.proof(digest, schema) for schema in known.on(digest)]
-    return [{"schema": one.schema, "by": one.release, "entry": one.entry, "at": one.at} for one in found if one]
+    return [
+        {"schema": one.schema, "passed_on": one.passed_on, "by": one.release, "entry": one.entry, "at": one.at}
+        for one in found
+        if one
+    ]
 
 
 def _there(running: "Mapping[str, Entry]", instance: str) -> "dict[str, Entry]":
     return {tenant: entry for tenant, entry in running.items() if entry.fact.get("instance") == instance}
-
-
-def _before(ledger: "Ledger", entry: "Entry") -> "Entry | None":
-    from stationmaster.domain.entries import RUNS  # noqa: PLC0415 - as above
-    from stationmaster.domain.past import ran_before  # noqa: PLC0415
-
-    past = sorted((one for step in RUNS for one in ledger.history(step, entry.subject)), key=lambda one: one.index)
-    return ran_before(past, str(entry.fact["digest"]))
 
 
 def _told(found: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from stationmaster.domain.errors import Exit, InputError, StationmasterError
 
 if TYPE_CHECKING:
     from stationmaster.blocks.migration_running import Guest, Ran
+    from stationmaster.domain.migration_rehearsal import Estimate
     from stationmaster.domain.migration_tenants import Rings
 
 
@@ -91,7 +92,7 @@ def run(
         raise RunOptionError("--down needs --target: how far back?", hint="give a revision, or base for all of it")
     if parallel < 1:
         raise RunOptionError(f"--parallel {parallel} would do nothing", hint="give 1 or more")
-    rings = rings_of(tenancy, url, tenants, schema)
+    rings, estimate = rings_of(tenancy, url, tenants, schema), _estimate(rehearsed)
     options = [
         "--patience", str(seconds_of(patience, "--patience")), "--parallel", str(parallel),
         "--least-ms", str(round(seconds_of(limit, "--limit") * 1000)),
@@ -99,9 +100,9 @@ def run(
         *(part for name in with_schema or () for part in ("--with-schema", name)),
     ]  # fmt: skip
     with TemporaryDirectory(prefix="stationmaster-") as home:
-        guest = _guest(scripts, target, Path(home), options, rehearsed, rings)
+        guest = _guest(scripts, target, Path(home), options, estimate, rings)
         try:
-            return _many(guest, url, json) if rings is not None else _one(guest, url, rehearsed, json)
+            return _many(guest, url, json) if rings is not None else _one(guest, url, estimate, json)
         except KeyboardInterrupt:
             raise RunStoppedError(
                 "interrupted: what was not recorded is rolled back", hint="the same command goes on where it was"
@@ -109,14 +110,13 @@ def run(
 
 
 def _guest(  # noqa: PLR0917 - each is an option of ours
-    scripts: Path, target: str | None, home: Path, options: list[str], rehearsed: Path | None, rings: "Rings | None"
-) -> "Guest":
+    scripts: Path, target: str | None, home: Path, options: list[str], estimate: "Estimate | None",
+    rings: "Rings | None",
+) -> "Guest":  # fmt: skip
     from stationmaster.blocks.migration_running import Guest  # noqa: PLC0415 - --help needs no database
 
-    if rehearsed is not None:
-        from stationmaster.domain.migration_rehearsal import durations  # noqa: PLC0415 - as above
-
-        (home / "rehearsed.json").write_text(as_text.dumps(durations(_text(rehearsed), str(rehearsed))))
+    if estimate is not None:
+        (home / "rehearsed.json").write_text(as_text.dumps(estimate.limits))
         options += ["--rehearsed", str(home / "rehearsed.json")]
     if rings is not None:
         jobs = [
@@ -127,7 +127,16 @@ def _guest(  # noqa: PLR0917 - each is an option of ours
     return Guest(scripts, target or "", Path.cwd(), home, options=tuple(options))
 
 
-def _one(guest: "Guest", url: str, rehearsed: Path | None, as_json: bool) -> int:  # noqa: FBT001
+def _estimate(rehearsed: Path | None) -> "Estimate | None":
+    """What a rehearsal wrote."""
+    if rehearsed is None:
+        return None
+    from stationmaster.domain.migration_rehearsal import read_estimate  # noqa: PLC0415 - as above
+
+    return read_estimate(_text(rehearsed), str(rehearsed))
+
+
+def _one(guest: "Guest", url: str, estimate: "Estimate | None", as_json: bool) -> int:  # noqa: FBT001
     from stationmaster.blocks.migration_running import error_of, migrate  # noqa: PLC0415 - as above
 
     ran = migrate(guest, url, say)
@@ -138,10 +147,11 @@ def _one(guest: "Guest", url: str, rehearsed: Path | None, as_json: bool) -> int
         raise error
     record: dict[str, Any] = {"from": _heads(ran.before), "to": _heads(ran.after), "statements": list(ran.statements),
               "blocked_by": list(ran.blocked_by)}  # fmt: skip
-    if rehearsed is not None:
-        from stationmaster.domain.migration_rehearsal import compared, durations  # noqa: PLC0415 - as above
+    if estimate is not None:
+        from stationmaster.domain.migration_rehearsal import statement  # noqa: PLC0415 - as above
+        from stationmaster.domain.migration_slack import compare  # noqa: PLC0415
 
-        record["rehearsed"] = compared(ran.statements, durations(_text(rehearsed), str(rehearsed)))
+        record["rehearsed"] = compare([estimate], [statement(one) for one in ran.statements]).record()
     answer(record, as_json=as_json, text=_told(ran))
     return Exit.YES
 
@@ -154,10 +164,19 @@ def _many(guest: "Guest", url: str, as_json: bool) -> int:  # noqa: FBT001
         raise error_of((str(ended["code"]), str(ended["message"])), name_of(url), guest.log, url)
     found = [{**line, "from": _heads(line.get("from") or ()), "to": _heads(line.get("to") or ())} for line in lines]
     counts = {state: sum(line["state"] == state for line in found) for state in ("done", "already", "failed", "left")}
-    record: dict[str, Any] = {"tenants": found, **counts}
-    rows = [f"{one['tenant']}: {one['state']}, at {one['to'] or 'nothing'}{_why(one)}" for one in found]
-    answer(record, as_json=as_json, text="\n".join([*rows, ", ".join(f"{name}: {n}" for name, n in counts.items())]))
+    record: dict[str, Any] = {"tenants": found, **counts, **({"message": ended["message"]} if ended else {})}
+    rows = [
+        f"{one['tenant']}: {one['state']}, {_where(line)}{_why(one)}" for line, one in zip(lines, found, strict=True)
+    ]
+    sums = ", ".join(f"{name}: {n}" for name, n in counts.items())
+    answer(record, as_json=as_json, text="\n".join([*rows, sums, *([ended["message"]] if ended else [])]))
     return Exit.NO if ended.get("code") else Exit.YES
+
+
+def _where(line: dict[str, Any]) -> str:
+    if line.get("to") is None:
+        return "not reached"
+    return f"at {_heads(line['to']) or 'nothing'}"
 
 
 def _why(line: dict[str, Any]) -> str:

@@ -11,7 +11,8 @@ from stationmaster.domain.errors import Exit
 from stationmaster.domain.migration_tenants import address
 
 if TYPE_CHECKING:
-    from stationmaster.blocks.migration_state import Broken, Heads
+    from stationmaster.blocks.migration_state import Broken
+    from stationmaster.blocks.migration_versions import Heads
     from stationmaster.domain.migration_tenants import Rings
 
 Found = list[tuple[str | None, str, "Heads"]]  # ring, tenant, heads

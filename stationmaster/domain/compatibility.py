@@ -9,18 +9,22 @@ from typing import Any
 from stationmaster.domain.entries import RUNS, Entry
 
 PROVES = frozenset({"rehearsed", "staged", "proved"})  # steps whose fact has the pairs that passed
-SCHEMA = frozenset({"expanding", "expanded", "contracting", "contracted"})  # steps about one database
+SCHEMA = frozenset(
+    {"expanding", "expanded", "contracting", "contracted", "contract_stopped"}
+)  # steps about one database
 _UNDER_WAY = frozenset({"expanding", "contracting"})
 
 
 @dataclass(frozen=True)
 class Proof:
-    """The artifact of that digest passed its journeys on that schema, in stage or on a rehearsed copy: by which
-    release's entry, and when. A schema is the sorted heads of a database with commas between.
+    """The artifact of that digest works on that schema: by which release's entry, and when. Its journeys passed in
+    stage or on a rehearsed copy on the schema `passed_on`, which is that one or has grown out of it. A schema is the
+    sorted heads of a database with commas between.
     """
 
     digest: str
     schema: str
+    passed_on: str
     release: str
     entry: int
     at: str
@@ -37,8 +41,8 @@ class Matrix:
         """From entries in order, of any step. The first proof of a pair counts."""
         found: dict[tuple[str, str], Proof] = {}
         for entry in entries:
-            for digest, schema in entry.fact["pairs"] if entry.step in PROVES else ():
-                proof = Proof(digest, schema, entry.release, entry.index, entry.at)
+            for digest, schema, passed_on in _shown(entry) if entry.step in PROVES else ():
+                proof = Proof(digest, schema, passed_on, entry.release, entry.index, entry.at)
                 found.setdefault((digest, schema), proof)
         return cls(found)
 
@@ -55,17 +59,59 @@ class Matrix:
         return tuple(schema for known, schema in self.proofs if known == digest)
 
 
+def _shown(entry: Entry) -> Iterator[tuple[str, str, str]]:
+    for digest, schema in entry.fact.get("pairs", ()):
+        yield digest, schema, schema
+    for digest, schema in entry.fact.get("covers", ()):
+        yield digest, schema, str(entry.fact["revision"])
+
+
+@dataclass(frozen=True)
+class Outgrown:
+    """The schemas that a database had before the one that it has, oldest first, and the releases that expanded it since
+    the first of them.
+    """
+
+    schemas: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
+
+
+def outgrown(history: Iterable[Entry], wanted: Iterable[str]) -> Outgrown:
+    """What a database had since it first had all the revisions that are `wanted`, and was only expanded since: none
+    from before a contract, a restored backup or somebody unknown. `history` as for `schemas`.
+    """
+    asked, way, by = frozenset(wanted), list[frozenset[str]](), list[str]()
+    for entry in history:
+        if "after" not in entry.fact:
+            continue
+        before, after = frozenset(entry.fact["before"]), frozenset(entry.fact["after"])
+        if entry.step == "contracted" or (way and way[-1] != before):
+            way, by = [], []
+        if not way and entry.step == "expanded" and asked <= before:
+            way.append(before)
+        if way and way[-1] != after:
+            by.append(entry.release)
+        if way or asked <= after:
+            way.append(after)
+    return Outgrown(tuple(dict.fromkeys(schema_of(one) for one in way if one != way[-1])), tuple(by))
+
+
+def schema_of(heads: Iterable[str]) -> str:
+    """The name of a schema."""
+    return ",".join(sorted(heads))
+
+
 def schemas(history: Sequence[Entry], asked: Sequence[str] | None = None) -> tuple[str, ...]:
     """The schemas that a database may have. `history` are its entries of the steps in SCHEMA, in order; `asked` its
     heads as it answered, None when it did not. One, or two while a change of it is under way: whoever changes it may
     have died before saying how far it came. None of them is known of a database that nobody ever touched or asked.
     """
     last = history[-1] if history else None
-    now = ",".join(sorted(asked)) if asked is not None else _told(history)
+    now = schema_of(asked) if asked is not None else _told(history)
     if last is None or last.step not in _UNDER_WAY:
         return () if now is None else (now,)
     coming = last.fact.get("target")
-    known = {now, ",".join(sorted(coming)) if coming else None}
+    known = {now, schema_of(coming) if coming else None}
     return tuple(sorted(one for one in known if one is not None))
 
 
@@ -74,7 +120,7 @@ def _told(history: Sequence[Entry]) -> str | None:
     for entry in reversed(history):
         heads = entry.fact["after"] if "after" in entry.fact else entry.fact.get("before")
         if heads is not None:
-            return ",".join(sorted(heads))
+            return schema_of(heads)
     return None
 
 

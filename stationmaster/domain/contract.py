@@ -2,7 +2,7 @@
 out. It asks nobody: what is not known is not met.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from stationmaster.domain.duration import instant, spelt
+from stationmaster.domain.entries import canonical, digest
 
 Name = Literal[
     "answers",  # the database says where it is, and what would be run there can be read
@@ -20,6 +21,7 @@ Name = Literal[
     "sessions",  # and everybody who is connected to it
     "way_back",  # and what everybody would go back to
     "quiet",  # no other release is on its way there, and none goes back
+    "stage",  # stage is where it is, or showed what would be left of it
     "backfills",  # what was to be filled in is, row by row
     "lint",  # the statements hold no lock that others wait for
     "window",  # the database may be touched now
@@ -27,6 +29,13 @@ Name = Literal[
 # What people wait for, as the run's name says it: of what only others' work can end, versions.
 AWAITED: dict[Name, str] = {"age": "soak", "window": "window", "backfills": "person", "lint": "person"}
 _NAMED = 5  # of those that stand in the way
+
+
+def contract_digest(commit: str, revisions: Sequence[str], databases: Mapping[str, str]) -> str:
+    """What people sign of a contract, beside the rest of their mandate: the revisions at which it ends, and the digest
+    of the very SQL by database.
+    """
+    return digest(canonical({"commit": commit, "revisions": sorted(revisions), "databases": dict(databases)}))
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,8 @@ class Facts:
     """What is known about one database at `at`. A list is None where whoever knows did not answer.
 
     `sessions` are those by whose name the version can be told; `watched` is False where the product does not say how.
-    `back` is what each tenant would go back to; a `way_back` that is given up is not asked for.
+    `back` is what each tenant would go back to; a `way_back` that is given up is not asked for. `elsewhere` is why what
+    is proved in stage says nothing about this database.
     """
 
     release: str
@@ -76,6 +86,7 @@ class Facts:
     findings: Sequence[str]
     shut: str | None
     opens: datetime | None = None
+    elsewhere: str | None = None
     away: str | None = None  # why nobody can say what would be run there
 
 
@@ -181,6 +192,12 @@ def _quiet(facts: Facts) -> Condition:
     return _met(facts, "quiet", "no other release is on its way to it or back")
 
 
+def _stage(facts: Facts) -> Condition:
+    if facts.elsewhere is not None:
+        return _not(facts, "stage", facts.elsewhere, "it is met when the next release brings both to the same schema")
+    return _met(facts, "stage", "what is proved in stage is what would be left of it")
+
+
 def _backfills(facts: Facts) -> Condition:
     wrong = [one for one in facts.backfills if one.left != 0]
     if wrong:
@@ -218,7 +235,9 @@ def _runs(one: Runs) -> str:
     return f"runs {one.version}"
 
 
-_RULES = (_answers, _closed, _age, _tenants, _processes, _sessions, _way_back, _quiet, _backfills, _lint, _window)
+_RULES = (
+    _answers, _closed, _age, _tenants, _processes, _sessions, _way_back, _quiet, _stage, _backfills, _lint, _window,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def contract_status(entries: Sequence[Entry]) -> ContractStatus | None:
     if wanted is None:
         return None
     since = entries[wanted:]
-    last = {entry.subject: entry for entry in since if entry.step in {"contracting", "contracted"}}
+    last = {entry.subject: entry for entry in since if entry.step in {"contracting", "contracted", "contract_stopped"}}
     over = any(entry.step == "contract_over" for entry in since)
     stopped = next((e for e in reversed(since) if e.step in {"waiting", "failed", "contracted", "contracting"}), None)
     said: dict[str, Any] = stopped.fact if stopped and stopped.step in {"waiting", "failed"} and not over else {}
@@ -47,9 +47,9 @@ def contract_status(entries: Sequence[Entry]) -> ContractStatus | None:
         message=said.get("message"),
         hint=said.get("hint"),
         databases={
-            name: "given back" if entry.fact.get("given_back") else entry.step
+            name: entry.step
             for name, entry in sorted(last.items())
-            if name != STAGE
+            if name != STAGE and entry.step != "contract_stopped"
         },
         conditions=tuple(Condition.model_validate(one) for one in said.get("contract", ())),
     )

@@ -28,7 +28,7 @@ STEPS: dict[str, str] = {
     "rehearsed": "a schema change ran on a copy of production's size, and back: estimates, report, pairs",
     "expanding": "the database in the subject is about to be expanded: before; in production asked_at",
     "expanded": "the database in the subject was expanded: before, after; in production asked_at",
-    "staged": "stage runs the artifact, and the previous one works on the new schema: revision, pairs",
+    "staged": "stage runs the artifact, and the previous one works on the new schema: revision, pairs, covers",
     "proved": "in stage the versions that run work on the contracted schema: revision, pairs",
     "planned": "the waves were laid out: waves, digest",
     "mandated": "what the approvers of the deploy sign was laid down: digest, content, ends",
@@ -76,6 +76,7 @@ STEPS: dict[str, str] = {
     "contract_mandated": "what the approvers of the contract sign was laid down: digest, content, ends",
     "contract_approved": "the quorum of the contract is met: roles, mandate, assurances",
     "contracting": "the database in the subject is about to be contracted: before, target; in production asked_at",
+    "contract_stopped": "the database in the subject was not contracted after all: before, code, message",
     "contracted": "the database in the subject was contracted: before, after; in production asked_at",
     "contract_over": "every database of the contract is contracted: databases",
     "adopted": "the tenant in the subject was found running this: version, digest, commit",
@@ -94,6 +95,7 @@ UNDOES: dict[str, frozenset[str]] = {
     "expanded": frozenset({"expanding"}),  # where the database was before is another place from now on
     "contracting": frozenset({"contracted"}),  # it is not where it was left: a backup was restored, and it is done anew
     "contracted": frozenset({"contracting"}),  # as with an expand
+    "contract_stopped": frozenset({"contracting"}),  # the intention came to nothing
     "contract_mandated": frozenset({"contract_approved"}),  # what was signed before is another mandate
     "deployed": frozenset({"deployed"}),  # another release reached the tenant
     "flagged": frozenset({"flagged"}),  # another release's flags took their place

@@ -38,6 +38,7 @@ class StationmasterError(Exception):
         self.line = line
         self.unnamed: str | None = None  # the message as it may stay for ever, where it names people
         self.unnamed_hint: str | None = None  # the hint beside that
+        self.more: dict[str, object] = {}  # what the ledger keeps beside that
         self.step: str | None = None  # the act of a release that raised it, set where it passes the task
 
     def unname(self, message: str, *, hint: str | None = None) -> None:
@@ -98,7 +99,6 @@ class WaitingError(StationmasterError):
         super().__init__(message, hint=hint)
         self.waiting_for = waiting_for
         self.until = until
-        self.more: dict[str, object] = {}  # what the ledger keeps of the wait beside that
 
 
 def nearest(word: str, known: "Iterable[str]") -> str | None:

@@ -19,20 +19,21 @@ from postgast import pg_query_pb2 as pg
 
 from stationmaster.domain.migration_locks import has_option, of_locks
 from stationmaster.domain.migration_rule import Scope
-from stationmaster.domain.migration_rules import RULES
-from stationmaster.domain.migration_taken import Taken, quoted, strongest, taken_by
-from stationmaster.domain.migration_transactions import cannot_share, commands, created, detaches, observe
+from stationmaster.domain.migration_rules import SLOW
+from stationmaster.domain.migration_taken import CHANGES, WEAK, Taken, bare, detaches, quoted, strongest, taken_by
+from stationmaster.domain.migration_transactions import cannot_share, commands, created, observe
 
 Kind = Literal["short", "watched", "long", "read"]
+Act = Literal["set", "release", "back"]  # of a savepoint
 LOCK_TIMEOUT_MS = 50  # others stall for 58 ms at most behind a waiting statement; with 500 ms for half a second
 LEAST_LIMIT_MS = 5_000  # of a `long` one, however short its rehearsal was
 _SLACK = 3  # times the rehearsed duration
-_BUILDS = {"index_not_concurrent", "unique_builds_index", "exclusion_constraint", "reindex"}
-_SLOW = _BUILDS | {rule.id for rule in RULES.values() if rule.scans or rule.rewrites}
 _READS = {"SelectStmt", "VariableSetStmt", "VariableShowStmt", "ExplainStmt", "FetchStmt", "DeclareCursorStmt"}
-_ROWS = {"UpdateStmt", "DeleteStmt", "MergeStmt", "InsertStmt", "CopyStmt"}
-_OPAQUE = {"DoStmt", "CallStmt"}
-_SAVEPOINTS = {pg.TRANS_STMT_SAVEPOINT, pg.TRANS_STMT_RELEASE, pg.TRANS_STMT_ROLLBACK_TO}
+_ROWS = {*(one.__name__ for one in CHANGES), "CopyStmt", "CreateTableAsStmt"}
+_OPAQUE = {"DoStmt", "CallStmt", "ExecuteStmt"}
+_SAVEPOINTS: dict[int, "Act"] = {
+    pg.TRANS_STMT_SAVEPOINT: "set", pg.TRANS_STMT_RELEASE: "release", pg.TRANS_STMT_ROLLBACK_TO: "back",
+}  # fmt: skip
 _BY_RANK: tuple[Kind, ...] = ("read", "short", "long")
 _PLACEHOLDER = re.compile(r"%\(\w+\)s|%s")
 _PASSWORD = re.compile(r"(\bPASSWORD\s+)(E?'(?:[^']|'')*'|\$(\w*)\$.*?\$\3\$)", re.IGNORECASE | re.DOTALL)
@@ -53,7 +54,7 @@ class Index:
 @dataclass(frozen=True, slots=True)
 class Classed:
     """A text as it is sent. `alone` is what PostgreSQL runs outside of transactions only, as a person names it;
-    `ends` is a statement that would end the runner's own transaction.
+    `ends` is a statement that would end the runner's own transaction, `savepoint` what one does and its name.
     """
 
     sql: str
@@ -63,6 +64,7 @@ class Classed:
     ends: str | None = None
     index: Index | None = None
     limited: bool = True
+    savepoint: tuple[Act, str] | None = None
 
     @property
     def lock(self) -> str | None:
@@ -99,6 +101,18 @@ def classed(sql: str, scope: Scope) -> Classed:
     return _together(shown, parts)
 
 
+def written(sql: str) -> tuple[str, str] | None:
+    """What one statement does to a table and the table's own name, where it creates it or changes its rows."""
+    try:
+        (raw,) = postgast.parse(_parsable(sql)).stmts
+    except (postgast.PgQueryError, ValueError):
+        return None
+    node = postgast.unwrap_node(raw.stmt)
+    name = type(node).__name__
+    changes = name == "CreateStmt" or name in _ROWS - {"CreateTableAsStmt"}
+    return (name, str(node.relation.relname)) if changes else None
+
+
 def told(sql: str) -> str:
     """The text as people and records get it: no value of a parameter, no password."""
     return _PASSWORD.sub(r"\1'***'", sql.replace("%%", "%").strip().rstrip(";"))
@@ -110,24 +124,35 @@ def _parsable(sql: str) -> str:
 
 
 def _of(sql: str, node: Any, scope: Scope) -> Classed:  # noqa: ANN401 - any node of the tree
-    old = tuple(one for one in taken_by(node) if _plain(one[0]) not in scope.created)
+    old = tuple(one for one in taken_by(node) if bare(one[0]) not in scope.created)
     kind = _kind(node, scope)
-    new = bool(not old and (created(node) or taken_by(node)))  # nobody but this revision knows what it touches
+    makes = created(node) or any(mode not in WEAK for _, mode in taken_by(node))
+    new = bool(makes and all(mode in WEAK for _, mode in old))  # nobody but this revision knows what it changes
     observe(node, scope)
     return Classed(
-        sql, "short" if new and kind == "long" else kind, old, cannot_share(node), _ends(node), _index(node), not new
-    )
+        sql, "short" if new and not old and kind == "long" else kind, old, cannot_share(node), _ends(node),
+        _index(node), not new,
+        _savepoint(node),
+    )  # fmt: skip
 
 
 def _kind(node: Any, scope: Scope) -> Kind:  # noqa: ANN401
     name = type(node).__name__
-    if name in _READS or name == "TransactionStmt":
+    if name == "ExplainStmt" and has_option(node.options, "analyze"):  # it runs what it explains
+        return _kind(postgast.unwrap_node(node.query), scope)
+    if (name in _READS and not _writes(node)) or name == "TransactionStmt":
         return "read"
     if _is_watched(node):
         return "watched"
-    if name in _ROWS | _OPAQUE or any(hit.rule in _SLOW for hit in _hits(node, scope)):
+    if name in _ROWS | _OPAQUE | _READS or any(hit.rule in SLOW for hit in _hits(node, scope)):
         return "long"
     return "short"
+
+
+def _writes(query: Any) -> bool:  # noqa: ANN401
+    """Whether a query makes a table, or has a part that changes rows: WITH … DELETE."""
+    parts = (pg.IntoClause, *CHANGES) if type(query).__name__ == "SelectStmt" else ()
+    return any(next(postgast.find_nodes(query, part), None) is not None for part in parts)
 
 
 def _hits(node: Any, scope: Scope) -> Iterator[Any]:  # noqa: ANN401
@@ -153,6 +178,12 @@ def _ends(node: Any) -> str | None:  # noqa: ANN401
     return str(pg.TransactionStmtKind.Name(node.kind)).removeprefix("TRANS_STMT_")
 
 
+def _savepoint(node: Any) -> tuple[Act, str] | None:  # noqa: ANN401
+    if type(node).__name__ != "TransactionStmt" or node.kind not in _SAVEPOINTS:
+        return None
+    return _SAVEPOINTS[node.kind], node.savepoint_name
+
+
 def _index(node: Any) -> Index | None:  # noqa: ANN401
     name = type(node).__name__
     if name == "IndexStmt" and node.concurrent:
@@ -165,11 +196,6 @@ def _index(node: Any) -> Index | None:  # noqa: ANN401
         return Index("" if table else node.relation.relname, quoted(node.relation) if table else "",
                      node.relation.schemaname, "rebuild")  # fmt: skip
     return None
-
-
-def _plain(name: str) -> str:
-    """A quoted name as the rules compare it."""
-    return name.removeprefix('"public".').replace('"', "")
 
 
 def _together(sql: str, parts: list[Classed]) -> Classed:

@@ -192,5 +192,6 @@ _STATEMENTS: dict[str, Callable[[Any], Iterator[Hit]]] = {
     "DoStmt": _dynamic,
     "CallStmt": _dynamic,
     "GrantStmt": _revoke,
+    "GrantRoleStmt": _revoke,
     "RuleStmt": _in_the_way,
 }

@@ -85,16 +85,17 @@ _OTHERS = (
         "drop_expression", _GROUP, "error", EXCLUSIVE,
         "Stops computing a generated column, which old code leaves to the database", _CONTRACT,
         "ALTER TABLE computed ALTER COLUMN doubled DROP EXPRESSION", "ALTER TABLE computed ADD COLUMN total int",
+        refused=True,
     ),
     Rule(
         "disable_trigger", _GROUP, "error", SHARE_ROW, "Turns a trigger off, which old code relies on", _CONTRACT,
-        "ALTER TABLE orders DISABLE TRIGGER touch", _KEPT,
+        "ALTER TABLE orders DISABLE TRIGGER touch", _KEPT, refused=True,
     ),
     Rule(
         "write_restriction", _GROUP, "error", EXCLUSIVE,
         "Forbids old code what it may do now: row level security, a rule in the way, a privilege taken back",
         "let the new code keep to it first; op.execute(…) it in a contract revision of a later release",
-        "ALTER TABLE orders ENABLE ROW LEVEL SECURITY", "CREATE POLICY mine ON orders USING (true)",
+        "ALTER TABLE orders ENABLE ROW LEVEL SECURITY", "CREATE POLICY mine ON orders USING (true)", refused=True,
     ),
 )  # fmt: skip
 

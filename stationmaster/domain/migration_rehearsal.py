@@ -187,33 +187,6 @@ def read_estimate(text: str, file: str) -> Estimate:
     )
 
 
-def durations(text: str, file: str) -> dict[str, float]:
-    """Of an estimate's file: digest of a statement to milliseconds, the slowest where it ran more than once."""
-    return read_estimate(text, file).limits
-
-
-def compared(statements: Iterable[Mapping[str, Any]], rehearsed: Mapping[str, float]) -> dict[str, Any]:
-    """How long statements took, as the runner wrote them down, against their rehearsal: the whole of what was
-    rehearsed, each, and what was not.
-    """
-    pairs = [
-        (one["sql"], float(one["ms"]), rehearsed.get(statement(one).digest.removeprefix(_SHA))) for one in statements
-    ]
-    known = [(took, ms) for _, took, ms in pairs if ms is not None]
-    took, expected = round(sum(took for took, _ in known), 1), round(sum(ms for _, ms in known), 1)
-    return {
-        "ms": took,
-        "rehearsed_ms": expected,
-        "ratio": ratio_of(took, expected) if known else None,
-        "statements": [
-            {"sql": sql, "ms": took, "rehearsed_ms": ms, "ratio": ratio_of(took, ms)}
-            for sql, took, ms in pairs
-            if ms is not None
-        ],
-        "not_rehearsed": [sql for sql, _, ms in pairs if ms is None],
-    }
-
-
 def ratio_of(took_ms: float, rehearsed_ms: float) -> float:
     """How many times longer; what is under a millisecond counts as one."""
     return round(max(took_ms, _LEAST) / max(rehearsed_ms, _LEAST), 2)

@@ -11,3 +11,7 @@ from stationmaster.domain.migration_revision_rules import OF_REVISIONS
 RULES = {rule.id: rule for rule in (*LOCKS, *OLD_CODE, *DATA)}
 OF_REVISION = {rule.id: rule for rule in OF_REVISIONS}
 EVERY = RULES | OF_REVISION
+# What lasts as long as there are rows: it reads or writes them all, or builds an index of them.
+SLOW = {rule.id for rule in RULES.values() if rule.scans or rule.rewrites} | {
+    "index_not_concurrent", "unique_builds_index", "exclusion_constraint", "reindex",
+}  # fmt: skip

@@ -14,6 +14,7 @@ from stationmaster.domain.migration_revisions import Judged
 from stationmaster.domain.migration_source import IDENTIFIERS
 from stationmaster.domain.migration_statements import Statement
 
+PHASES = ("expand", "contract")
 _ROOM = 32  # characters of alembic_version.version_num
 
 
@@ -60,12 +61,12 @@ def split(text: str, judged: Judged, history: History) -> tuple[Half, Half]:
         )  # fmt: skip
     undone = [*zip(down, reversed(parts), strict=True)]
     halves = []
-    for phase in ("expand", "contract"):
+    for phase in PHASES:
         ups = [unit for unit, part in zip(up, parts, strict=True) if part == phase]
         downs = [unit for unit, part in undone if part == phase]
         heading = _heading(phase, revision.name, lines, tree, _after(phase, revision.down_revision, history))
         body = [*heading, *_function("upgrade", ups, lines), *_function("downgrade", downs, lines)]
-        halves.append(Half(phase, _named(revision.name, phase), "\n".join(body) + "\n"))
+        halves.append(Half(phase, named(revision.name, phase), "\n".join(body) + "\n"))
     return halves[0], halves[1]
 
 
@@ -90,10 +91,19 @@ def _part(unit: _Unit, judged: Judged) -> str:
     """Expand or contract."""
     done = [one for one in judged.statements if unit.first <= one.operation.line <= unit.last]
     rules = {one.rule for one in judged.findings if unit.first <= one.line <= unit.last}
+    return part_of(done, rules, judged.revision.file, unit.first)
+
+
+def part_of(done: Sequence[Statement], rules: set[str], file: str | None = None, line: int | None = None) -> str:
+    """The phase of what runs together; `rules` are those of the linter that it breaks.
+
+    Raises:
+        NotDividedError: it has none, or more than one.
+    """
     parts = {_half(one) for one in done}
     problem = _problem(parts, rules, done)
     if problem:
-        raise NotDividedError(problem, file=judged.revision.file, line=unit.first)
+        raise NotDividedError(problem, file=file, line=line)
     return parts.pop() if parts else "expand"
 
 
@@ -119,7 +129,18 @@ def _after(phase: str, followed: Sequence[str], history: History) -> tuple[str |
     heads = [name for labels, names in history.heads.items() for name in names if phase in labels]
     if len(heads) > 1:
         raise NotDividedError(f"branch {phase} has several heads: {', '.join(heads)}", hint="alembic merge")
-    return (heads[0], False) if heads else (followed[0] if followed else None, True)
+    return (heads[0], False) if heads else (beginning(followed[0] if followed else None, history), True)
+
+
+def beginning(name: str | None, history: History) -> str | None:
+    """Where a branch begins: below the other one, for a label is of everything that follows it."""
+    found, seen = name, set[str]()
+    while name is not None and name not in seen and (known := history.resolve(name)):
+        seen.add(name)
+        one = history.revisions[known]
+        name = one.down_revision[0] if one.down_revision else None
+        found = name if set(PHASES) & {*one.branch_labels} else found
+    return found
 
 
 def _heading(phase: str, name: str, lines: list[str], tree: ast.Module, after: tuple[str | None, bool]) -> list[str]:
@@ -129,17 +150,17 @@ def _heading(phase: str, name: str, lines: list[str], tree: ast.Module, after: t
     followed, begins = after
     kept = [line for node in tree.body if _is_kept(node) for line in _text(node, lines)]
     doc = (ast.get_docstring(tree) or name).partition("\n")[0]
-    other = _named(name, "expand") if phase == "contract" else None
+    other = named(name, "expand") if phase == "contract" else None
     return [
         f'"""{doc}: {phase}"""', "", *kept, "",
-        f'revision = "{_named(name, phase)}"',
+        f'revision = "{named(name, phase)}"',
         f"down_revision = {_quoted(followed)}",
         f"branch_labels = {_quoted(phase if begins else None)}",
         f"depends_on = {_quoted(other)}",
     ]  # fmt: skip
 
 
-def _named(name: str, phase: str) -> str:
+def named(name: str, phase: str) -> str:
     """An id that alembic_version has room for."""
     return f"{name[: _ROOM - len(phase) - 1]}_{phase}"
 

@@ -13,21 +13,19 @@ from postgast import pg_query_pb2 as pg
 from stationmaster.domain.migration_locks import of_locks
 from stationmaster.domain.migration_old_code import of_old_code
 from stationmaster.domain.migration_recorded import Operation, Run
-from stationmaster.domain.migration_rule import EXCLUSIVE, OF_RULE, ROWS, SHARE, SHARE_ROW, SHARE_UPDATE, Hit, Scope
-from stationmaster.domain.migration_rule import name_of as _name
-from stationmaster.domain.migration_rules import RULES
-from stationmaster.domain.migration_transactions import exclusive_on, is_literal, observe
+from stationmaster.domain.migration_rule import OF_RULE, ROWS, SHARE_UPDATE, Hit, Scope
+from stationmaster.domain.migration_rules import RULES, SLOW
+from stationmaster.domain.migration_taken import WEAK, bare, strongest, taken_by
+from stationmaster.domain.migration_transactions import is_literal, observe
 
 Work = Literal["expand", "contract", "data", "neutral"]
 Wait = Literal["nobody waits", "a moment", "while it reads or writes the table", "as long as there are rows"]
-_STRENGTH = (ROWS, SHARE_UPDATE, SHARE, SHARE_ROW, "EXCLUSIVE", EXCLUSIVE)
 _MOVES = {"UpdateStmt", "DeleteStmt", "MergeStmt"}
 # A view, function or trigger may have to be made anew in either phase, so it says nothing.
 _ADDS = {
     "CreateStmt", "CreateTableAsStmt", "CreateEnumStmt", "CreateDomainStmt", "CompositeTypeStmt", "AlterEnumStmt",
     "CreateSeqStmt", "CreateSchemaStmt", "CreateExtensionStmt",
 }  # fmt: skip
-_BUILDS = {"index_not_concurrent", "unique_builds_index", "exclusion_constraint", "reindex", "volatile_default"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +79,10 @@ def _is_temporary(node: Any) -> bool:  # noqa: ANN401
 
 
 def _lock(node: Any, hits: list[Hit], scope: Scope) -> str | None:  # noqa: ANN401
-    taken = {RULES[hit.rule].lock if hit.lock == OF_RULE else hit.lock for hit in hits}
-    if any(table not in scope.created for table in exclusive_on(node)):
-        taken.add(EXCLUSIVE)
-    taken.add(_own_lock(node, scope))
-    known = [lock for lock in _STRENGTH if lock in taken]
-    return known[-1] if known else None
-
-
-def _own_lock(node: Any, scope: Scope) -> str | None:  # noqa: ANN401
-    """Of what no rule is about."""
-    kind = type(node).__name__
-    if kind in _MOVES | {"InsertStmt", "IndexStmt", "AlterTableStmt"} and _name(node.relation) in scope.created:
-        return None
-    if kind in _MOVES | {"InsertStmt"}:
-        return ROWS
-    if kind == "IndexStmt":
-        return SHARE_UPDATE if node.concurrent else SHARE
-    for command in _commands(node):
-        return SHARE_ROW if command.subtype == pg.AT_AddConstraint else SHARE_UPDATE
-    concurrent = getattr(node, "concurrent", False) and kind in {"DropStmt", "RefreshMatViewStmt"}
-    return SHARE_UPDATE if concurrent else None
+    """The strongest on what was there before: of what the text names, and of what a rule knows to hang on it."""
+    named = [mode for name, mode in taken_by(node) if bare(name) not in scope.created]
+    known = [RULES[hit.rule].lock if hit.lock == OF_RULE else hit.lock for hit in hits]
+    return strongest(tuple(("", mode) for mode in (*named, *known) if mode and mode not in WEAK))
 
 
 def _wait(node: Any, hits: list[Hit], lock: str | None) -> Wait:  # noqa: ANN401
@@ -109,7 +90,7 @@ def _wait(node: Any, hits: list[Hit], lock: str | None) -> Wait:  # noqa: ANN401
         return "a moment" if type(node).__name__ == "InsertStmt" and is_literal(node) else "as long as there are rows"
     if lock in {None, SHARE_UPDATE}:
         return "nobody waits"
-    long = any(RULES[hit.rule].scans or RULES[hit.rule].rewrites or hit.rule in _BUILDS for hit in hits)
+    long = any(hit.rule in SLOW for hit in hits)
     return "while it reads or writes the table" if long else "a moment"
 
 

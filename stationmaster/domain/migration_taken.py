@@ -3,6 +3,7 @@
 Only what the text names: tables behind a foreign key that is dropped, or partitions, are the server's to add.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,12 +11,13 @@ import postgast
 from postgast import pg_query_pb2 as pg
 
 from stationmaster.domain.migration_locks import has_option
-from stationmaster.domain.migration_rule import EXCLUSIVE, ROWS, SHARE, SHARE_ROW, SHARE_UPDATE
-from stationmaster.domain.migration_transactions import detaches, is_heavy
+from stationmaster.domain.migration_rule import EXCLUSIVE, ROWS, SHARE, SHARE_ROW, SHARE_UPDATE, plain
 
 Taken = tuple[str, str]  # a relation, quoted as SQL has it, and the mode
 # From the weakest to the strongest, in the order in which LOCK TABLE numbers them.
 MODES = ("ACCESS SHARE", "ROW SHARE", ROWS, SHARE_UPDATE, SHARE, SHARE_ROW, "EXCLUSIVE", EXCLUSIVE)
+WEAK = MODES[:2]  # of those who only read: nobody waits but who would lock them out
+CHANGES = (pg.InsertStmt, pg.UpdateStmt, pg.DeleteStmt, pg.MergeStmt)
 # The table of conflicts of PostgreSQL's manual, section Explicit Locking.
 _CONFLICTS = {
     "ACCESS SHARE": MODES[7:],
@@ -29,10 +31,17 @@ _CONFLICTS = {
 }
 _TABLES = {pg.OBJECT_TABLE, pg.OBJECT_VIEW, pg.OBJECT_MATVIEW, pg.OBJECT_SEQUENCE, pg.OBJECT_FOREIGN_TABLE}
 _OF_TABLE = {pg.OBJECT_TRIGGER, pg.OBJECT_POLICY, pg.OBJECT_RULE}
+# What takes less than ACCESS EXCLUSIVE, as the tables of ALTER TABLE in PostgreSQL's manual say.
+_LIGHT = {
+    pg.AT_ValidateConstraint, pg.AT_SetStatistics, pg.AT_SetOptions, pg.AT_ResetOptions, pg.AT_AttachPartition,
+    pg.AT_SetRelOptions, pg.AT_ResetRelOptions, pg.AT_ClusterOn, pg.AT_DropCluster, pg.AT_DetachPartitionFinalize,
+}  # fmt: skip
 _TRIGGERS = {
     pg.AT_EnableTrig, pg.AT_EnableAlwaysTrig, pg.AT_EnableReplicaTrig, pg.AT_EnableTrigAll, pg.AT_EnableTrigUser,
     pg.AT_DisableTrig, pg.AT_DisableTrigAll, pg.AT_DisableTrigUser,
 }  # fmt: skip
+_ALONE = re.compile(r'"(?:[^"]|"")*"')  # a quoted name without a schema
+_WORD = re.compile(r'"((?:[^"]|"")*)"')
 
 
 def conflicting(mode: str) -> tuple[str, ...]:
@@ -49,6 +58,20 @@ def taken_by(statement: Any) -> tuple[Taken, ...]:  # noqa: ANN401 - any node of
     """The locks on what was there before, by relation. Empty also for what nobody can see into (DO, CALL)."""
     rule = _STATEMENTS.get(type(statement).__name__)
     return tuple(dict.fromkeys(rule(statement))) if rule else ()
+
+
+def in_schema(taken: tuple[Taken, ...], schema: str) -> tuple[Taken, ...]:
+    """As a session with another search path finds them. Names with a schema stay as they are; all do where none is
+    given.
+    """
+    if not schema:
+        return taken
+    return tuple((f"{dotted([schema])}.{name}" if _ALONE.fullmatch(name) else name, mode) for name, mode in taken)
+
+
+def bare(name: str) -> str:
+    """A quoted name as the rules compare it: without `public` and without quotes."""
+    return plain([word.replace('""', '"') for word in _WORD.findall(name)])
 
 
 def quoted(relation: Any) -> str:  # noqa: ANN401 - a RangeVar
@@ -95,11 +118,16 @@ def _alter(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
 
 
 def _mode(command: Any) -> str:  # noqa: ANN401
-    if command.subtype == pg.AT_AddConstraint and not is_heavy(command):
-        return SHARE_ROW  # a foreign key
+    if command.subtype == pg.AT_AddConstraint:
+        return SHARE_ROW if getattr(command, "def").constraint.contype == pg.CONSTR_FOREIGN else EXCLUSIVE
     if command.subtype in _TRIGGERS:
         return SHARE_ROW
-    return EXCLUSIVE if is_heavy(command) else SHARE_UPDATE
+    return SHARE_UPDATE if command.subtype in _LIGHT or detaches(command) else EXCLUSIVE
+
+
+def detaches(command: Any) -> bool:  # noqa: ANN401 - of an ALTER TABLE
+    """Whether it is DETACH PARTITION CONCURRENTLY."""
+    return bool(command.subtype == pg.AT_DetachPartition and getattr(command, "def").partition_cmd.concurrent)
 
 
 def _others(command: Any) -> Iterator[Taken]:  # noqa: ANN401
@@ -144,8 +172,10 @@ def _refresh(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
 
 
 def _reindex(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    """Whoever reads a table holds a lock of each of its indexes, so that one by itself is for nobody else."""
     if statement.HasField("relation"):
-        yield quoted(statement.relation), SHARE_UPDATE if has_option(statement.params, "concurrently") else SHARE
+        alone = EXCLUSIVE if statement.kind == pg.REINDEX_OBJECT_INDEX else SHARE
+        yield quoted(statement.relation), SHARE_UPDATE if has_option(statement.params, "concurrently") else alone
 
 
 def _vacuum(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
@@ -168,11 +198,28 @@ def _comment(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
         yield dotted(parts[:-1] if statement.objtype == pg.OBJECT_COLUMN else parts), SHARE_UPDATE
 
 
-def _select(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
-    mode = "ROW SHARE" if statement.locking_clause else "ACCESS SHARE"
-    for node in statement.from_clause:
-        if node.WhichOneof("node") == "range_var":
-            yield quoted(node.range_var), mode
+def _query(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    """Of a query, or a statement that has one, at any depth: what it changes, and what it only reads."""
+    changed = [node.relation for kind in CHANGES for node in postgast.find_nodes(statement, kind)]
+    yield from ((quoted(relation), ROWS) for relation in changed)
+    locking = list(postgast.find_nodes(statement, pg.LockingClause))
+    others = [*changed, *(node.range_var for clause in locking for node in clause.locked_rels)]
+    others += [clause.rel for clause in postgast.find_nodes(statement, pg.IntoClause)]
+    parts = {part.ctename for part in postgast.find_nodes(statement, pg.CommonTableExpr)}
+    for relation in postgast.find_nodes(statement, pg.RangeVar):
+        if relation not in others and (relation.schemaname or relation.relname not in parts):
+            yield quoted(relation), WEAK[bool(locking)]
+
+
+def _explain(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    yield from taken_by(postgast.unwrap_node(statement.query))
+
+
+def _copy(statement: Any) -> Iterator[Taken]:  # noqa: ANN401
+    if statement.HasField("relation"):
+        yield quoted(statement.relation), ROWS if statement.is_from else "ACCESS SHARE"
+    else:
+        yield from _query(statement)
 
 
 _STATEMENTS: dict[str, Callable[[Any], Iterator[Taken]]] = {
@@ -194,9 +241,7 @@ _STATEMENTS: dict[str, Callable[[Any], Iterator[Taken]]] = {
     "AlterPolicyStmt": _policy,
     "ViewStmt": _view,
     "CommentStmt": _comment,
-    "InsertStmt": _one(ROWS),
-    "UpdateStmt": _one(ROWS),
-    "DeleteStmt": _one(ROWS),
-    "MergeStmt": _one(ROWS),
-    "SelectStmt": _select,
+    **{kind.__name__: _query for kind in (pg.SelectStmt, pg.CreateTableAsStmt, pg.DeclareCursorStmt, *CHANGES)},
+    "ExplainStmt": _explain,
+    "CopyStmt": _copy,
 }

@@ -1,6 +1,6 @@
 """What statements of one transaction do to each other, and what the text did so far."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import postgast
@@ -8,20 +8,13 @@ from postgast import pg_query_pb2 as pg
 
 from stationmaster.domain.migration_locks import has_option
 from stationmaster.domain.migration_rule import EXCLUSIVE, SHARE_ROW, Hit, Scope, joined, name_of, object_name, plain
+from stationmaster.domain.migration_taken import bare, detaches, taken_by
 
 _BOOK = "alembic_version"
 _STARTS = {pg.TRANS_STMT_BEGIN, pg.TRANS_STMT_START}
 _ENDS = {pg.TRANS_STMT_COMMIT, pg.TRANS_STMT_ROLLBACK, pg.TRANS_STMT_PREPARE}
-# What takes less than ACCESS EXCLUSIVE, as the tables of ALTER TABLE in PostgreSQL's manual say.
-_LIGHT = {
-    pg.AT_ValidateConstraint, pg.AT_SetStatistics, pg.AT_SetOptions, pg.AT_ResetOptions, pg.AT_AttachPartition,
-    pg.AT_SetRelOptions, pg.AT_ResetRelOptions, pg.AT_ClusterOn, pg.AT_DropCluster, pg.AT_EnableTrig,
-    pg.AT_EnableAlwaysTrig, pg.AT_EnableReplicaTrig, pg.AT_EnableTrigAll, pg.AT_EnableTrigUser, pg.AT_DisableTrig,
-    pg.AT_DisableTrigAll, pg.AT_DisableTrigUser, pg.AT_DetachPartitionFinalize,
-}  # fmt: skip
 _RELATIONS = {pg.OBJECT_TABLE, pg.OBJECT_VIEW, pg.OBJECT_MATVIEW}
-_ON_TABLE = {pg.OBJECT_TRIGGER, pg.OBJECT_POLICY, pg.OBJECT_RULE}
-_EXCLUSIVE_MODE = 8
+_APART = {pg.OBJECT_INDEX, pg.OBJECT_SEQUENCE}  # what nobody reads by its name
 
 
 def of_transaction(statement: Any, scope: Scope) -> Iterator[Hit]:  # noqa: ANN401 - any node of the tree
@@ -54,10 +47,6 @@ def cannot_share(statement: Any) -> str | None:  # noqa: ANN401
     return {"CreatedbStmt": "CREATE DATABASE", "DropdbStmt": "DROP DATABASE", "AlterSystemStmt": "ALTER SYSTEM"}.get(
         kind
     )
-
-
-def detaches(command: Any) -> bool:  # noqa: ANN401
-    return bool(command.subtype == pg.AT_DetachPartition and getattr(command, "def").partition_cmd.concurrent)
 
 
 def _validates(statement: Any, scope: Scope) -> Iterator[Hit]:  # noqa: ANN401
@@ -115,71 +104,10 @@ def _exclusive(statement: Any, scope: Scope) -> list[str]:  # noqa: ANN401
 
 def exclusive_on(statement: Any) -> list[str]:  # noqa: ANN401
     """The tables and views that a statement names and takes an ACCESS EXCLUSIVE lock on. A test asks PostgreSQL."""
-    taken = _TAKEN.get(type(statement).__name__)
-    return list(taken(statement)) if taken else []
-
-
-def _of_alter(statement: Any) -> Iterator[str]:  # noqa: ANN401
-    commands = [node.alter_table_cmd for node in statement.cmds]
-    if statement.objtype in _RELATIONS and any(is_heavy(command) for command in commands):
-        yield name_of(statement.relation)
-    for command in commands:
-        if command.subtype == pg.AT_AttachPartition:
-            yield name_of(getattr(command, "def").partition_cmd.name)
-
-
-def _of_drop(statement: Any) -> Iterator[str]:  # noqa: ANN401
-    for node in statement.objects:
-        name = object_name(node)
-        if statement.remove_type in _RELATIONS:
-            yield name
-        elif statement.remove_type in _ON_TABLE:
-            yield name.rpartition(".")[0]
-
-
-def _of_rename(statement: Any) -> Iterator[str]:  # noqa: ANN401
-    kind = getattr(statement, "rename_type", None) or getattr(statement, "object_type", None)
-    if kind in _RELATIONS | {pg.OBJECT_COLUMN, pg.OBJECT_TABCONSTRAINT}:
-        yield name_of(statement.relation)
-
-
-def _of_list(statement: Any) -> Iterator[str]:  # noqa: ANN401
-    if type(statement).__name__ == "TruncateStmt" or statement.mode == _EXCLUSIVE_MODE:
-        yield from (name_of(node.range_var) for node in statement.relations)
-
-
-def _of_partition(statement: Any) -> Iterator[str]:  # noqa: ANN401
-    if statement.HasField("partbound"):
-        yield from (name_of(node.range_var) for node in statement.inh_relations)
-
-
-def _of_refresh(statement: Any) -> Iterator[str]:  # noqa: ANN401
-    if not statement.concurrent:
-        yield name_of(statement.relation)
-
-
-def _of_relation(statement: Any) -> Iterator[str]:  # noqa: ANN401
-    yield name_of(statement.relation)
-
-
-_TAKEN: dict[str, Callable[[Any], Iterator[str]]] = {
-    "AlterTableStmt": _of_alter,
-    "DropStmt": _of_drop,
-    "RenameStmt": _of_rename,
-    "AlterObjectSchemaStmt": _of_rename,
-    "TruncateStmt": _of_list,
-    "LockStmt": _of_list,
-    "CreateStmt": _of_partition,
-    "RefreshMatViewStmt": _of_refresh,
-    "RuleStmt": _of_relation,
-    "ClusterStmt": _of_relation,
-}
-
-
-def is_heavy(command: Any) -> bool:  # noqa: ANN401
-    if command.subtype == pg.AT_AddConstraint:
-        return bool(getattr(command, "def").constraint.contype != pg.CONSTR_FOREIGN)
-    return command.subtype not in _LIGHT and not detaches(command)
+    kinds = ("remove_type", "rename_type", "objtype", "object_type")
+    if _APART & {getattr(statement, kind, None) for kind in kinds} or type(statement).__name__ == "ReindexStmt":
+        return []
+    return list(dict.fromkeys(bare(name) for name, mode in taken_by(statement) if mode == EXCLUSIVE))
 
 
 def commands(statement: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401

@@ -142,6 +142,8 @@ def _migrations(entries: Iterable[Entry]) -> tuple[Migration, ...]:
     """Of production, in order; a beginning that was followed by its end is told with that."""
     found: dict[tuple[str, str], Migration] = {}
     for entry in entries:
+        if entry.step == "contract_stopped":
+            found.pop(("contract", entry.subject), None)
         phase = _PHASES.get(entry.step)
         if phase is not None and entry.subject != STAGE:
             after, begun = entry.fact.get("after"), found.get((phase, entry.subject))

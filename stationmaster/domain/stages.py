@@ -78,7 +78,9 @@ _CONTRACT = {
     "contract_mandated": "it is laid down what would be taken away",
     "contract_approved": "the quorum of the contract is met",
     "contracting": "before it touches a database",
+    "contract_stopped": "a gate was shut after all; the database is as it was",
     "contracted": "the database has the contracted schema",
+    "passed": "the database is reached though closed, by a waiver",
     "proved": "the versions that run passed in stage on that schema",
     "contract_over": "no database is left",
 }

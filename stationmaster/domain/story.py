@@ -41,6 +41,7 @@ _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
     "contract_mandated": lambda _e, f: f"to be signed: the contract of {_and(f['databases'])}, until {f['ends']}",
     "contract_approved": lambda _e, f: f"the contract is approved by {' and '.join(f['roles'])}",
     "contracting": lambda e, f: f"database {e.subject} is being contracted from {_heads(f['before'])}",
+    "contract_stopped": lambda e, f: f"database {e.subject} is not contracted after all: {f['message']}",
     "contracted": lambda e, f: f"database {e.subject} {_contracted(f)}",
     "proved": lambda _e, f: f"{_count(f['pairs'], 'version')} proved in stage on the contracted schema {f['revision']}",
     "contract_over": lambda _e, f: f"the contract is over: {_and(f['databases'])}",

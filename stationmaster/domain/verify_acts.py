@@ -4,23 +4,22 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pydantic import ValidationError
-
 from stationmaster.domain import bundle
 from stationmaster.domain.approval import is_for
 from stationmaster.domain.bundle import opening_name
 from stationmaster.domain.compatibility import PROVES
 from stationmaster.domain.concerning import Signed
 from stationmaster.domain.duration import instant
-from stationmaster.domain.entries import Entry
+from stationmaster.domain.entries import Entry, canonical, digest
 from stationmaster.domain.mandate import Mandate
 from stationmaster.domain.tenants import STAGE
+from stationmaster.domain.verify_contract import UNFIT, led_past, taken_away
 
-UNFIT = (KeyError, TypeError, ValueError, AttributeError, ValidationError)
 # An approval holds until what is to be approved is another thing.
 _ENDS = frozenset({"planned", "mandated"})
 _SCHEMA = frozenset({"expanding", "expanded"})
 _CONTRACT = frozenset({"contracting", "contracted"})
+_MANDATES = frozenset({"mandated", "contract_mandated"})
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,9 @@ class Sofar:
     asked: Asked | None = None
     approved: bool = False  # what is asked now
     were: list[Asked] = field(default_factory=list)  # approved, whatever became of it
-    proved: list[object] = field(default_factory=list)  # digests that ran in stage beside the release
+    proved: list[tuple[object, object]] = field(default_factory=list)  # artifact and schema that passed in stage
+    taken: dict[str, frozenset[str]] = field(default_factory=dict)  # database to where its contract ended
+    rehearsed: str | None = None  # digest of what the last rehearsal found
     back: set[str] = field(default_factory=set)  # commits that tenants went back to
     approvals: list[Entry] = field(default_factory=list)
     _plans: dict[int, Entry] = field(default_factory=dict)
@@ -91,6 +92,9 @@ class Sofar:
             self.were += [self.asked] if self.asked else []
         elif entry.step in PROVES:
             self.proved += _pairs(entry)
+            self.rehearsed = digest(canonical(entry.fact)) if entry.step == "rehearsed" else self.rehearsed
+        elif entry.step == "contracted" and isinstance(ends := entry.fact.get("revisions"), list):
+            self.taken[entry.subject] = frozenset(map(str, ends))
         elif entry.step == "rolled_back":
             self.back.add(str(entry.fact.get("commit")))
 
@@ -103,9 +107,9 @@ class Sofar:
         return Asked(entry, Mandate.read(entry.fact), signed, opened)
 
 
-def _pairs(entry: Entry) -> list[object]:
+def _pairs(entry: Entry) -> list[tuple[object, object]]:
     try:
-        return [digest for digest, _schema in entry.fact["pairs"]]
+        return [(artifact, schema) for artifact, schema in (*entry.fact["pairs"], *entry.fact.get("covers", ()))]
     except UNFIT:
         return []
 
@@ -117,25 +121,36 @@ def act(entry: Entry, sofar: Sofar) -> Iterator[str]:
     elif entry.step in _SCHEMA and entry.subject != STAGE:
         yield from _unasked(entry, sofar, f"is a schema change of {entry.subject}")
     elif entry.step in _CONTRACT and entry.subject != STAGE:
-        yield from _taken_away(entry, sofar.contract)
+        yield from _taken_away(entry, sofar)
     elif entry.step == "flagged":
         yield from _flagged(entry, sofar)
-    elif entry.step == "rolled_back" and entry.fact.get("digest") not in sofar.proved:
+    elif entry.step == "rolled_back":
+        yield from _led_back(entry, sofar)
+    elif entry.step in _MANDATES:
+        yield from _rehearsed(entry, sofar)
+
+
+def _led_back(entry: Entry, sofar: Sofar) -> Iterator[str]:
+    """Whether stage proved what the tenant goes back to, also without what a contract took from its database."""
+    if entry.fact.get("digest") not in [artifact for artifact, _ in sofar.proved]:
         led = f"entry {entry.index} led {entry.subject} back"
         yield f"{bundle.ENTRIES}: {led} to what was not proved for this release"
+    elif ends := sofar.taken.get(str(entry.fact.get("instance"))):
+        yield from led_past(entry, ends, sofar.proved)
+
+
+def _rehearsed(entry: Entry, sofar: Sofar) -> Iterator[str]:
+    """Whether what people signed of the rehearsal is what it found. From one tenant it may be hidden."""
+    signed = entry.fact["content"].get("rehearsal")
+    if signed != sofar.rehearsed and (sofar.rehearsed is not None or sofar.tenant is None):
+        yield f"{bundle.ENTRIES}: entry {entry.index} has another rehearsal signed than the one that was recorded"
 
 
 def _taken_away(entry: Entry, sofar: Sofar) -> Iterator[str]:
-    """Whether it was done under an approval that stood, on a database that was in it."""
-    yield from _unasked(entry, sofar, f"takes away from {entry.subject} what old code needs:")
-    if sofar.asked is None or not sofar.approved:
-        return
-    try:
-        signed = entry.subject in sofar.asked.entry.fact["databases"]
-    except UNFIT:
-        signed = False
-    if not signed:
-        yield f"{bundle.ENTRIES}: entry {entry.index} contracted {entry.subject}, which is not in the mandate"
+    """Whether it was done under an approval that stood, as it was signed, and was proved before."""
+    yield from _unasked(entry, sofar.contract, f"takes away from {entry.subject} what old code needs:")
+    if sofar.contract.asked is not None and sofar.contract.approved:
+        yield from taken_away(entry, sofar.contract.asked.entry, sofar.proved)
 
 
 def _unasked(entry: Entry, sofar: Sofar, does: str) -> Iterator[str]:

@@ -12,7 +12,8 @@ from stationmaster.domain.bundle import Index, strict_json
 from stationmaster.domain.entries import Entry, digest
 from stationmaster.domain.mandate import Mandate
 from stationmaster.domain.question import Question
-from stationmaster.domain.verify_acts import UNFIT, Sofar, act
+from stationmaster.domain.verify_acts import Sofar, act
+from stationmaster.domain.verify_contract import UNFIT
 from stationmaster.domain.verify_evidence import envelope_of, personal_of
 
 _MANDATES = frozenset({"mandated", "contract_mandated"})

@@ -35,6 +35,7 @@ from stationmaster.domain.entries import Draft, digest
 from stationmaster.domain.errors import Exit, OutsideError
 from stationmaster.domain.merkle import verify_consistency
 from stationmaster.ledger.store import Ledger
+from tests.ledgers import in_memory, laid_at
 from tests.repository import Repository
 from tests.tampering import forge
 
@@ -90,7 +91,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     repository = Repository.begin(tmp_path / "evidence")
-    with Ledger.open(f"sqlite:///{tmp_path}/ledger.db") as ledger:
+    with Ledger.open(laid_at(tmp_path / "ledger.db")) as ledger:
         write(ledger, "acme", "birch", "cedar")
         yield Desk(tmp_path, ledger, signer(tmp_path), Shelf(tmp_path / "checkpoints"), repository)
 
@@ -140,7 +141,7 @@ def test_the_same_again_changes_nothing(desk: Desk) -> None:
 
 def test_an_empty_ledger_has_a_checkpoint_which_every_ledger_continues(tmp_path: Path) -> None:
     service, place = signer(tmp_path), Shelf(tmp_path / "checkpoints")
-    with Ledger.open("sqlite://") as ledger:
+    with in_memory() as ledger:
         assert publish(ledger, service, "shop", [place]).checkpoint.size == 0
         write(ledger, "acme")
         second = publish(ledger, service, "shop", [place])

@@ -1,7 +1,10 @@
 """Contracts on a real PostgreSQL: what is run, who is connected, which rows are wrong, and stage's copy."""
 
 import dataclasses
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import psycopg
@@ -66,6 +69,19 @@ def test_sessions_are_told_by_the_name_they_give_themselves(database: ProductDat
     assert "shop 1.0" not in database.sessions("stage")
 
 
+def test_sessions_of_another_role_are_seen_by_one_that_may_see_little(
+    database: ProductDatabase, postgres: Postgres
+) -> None:
+    with postgres.connect() as connection:
+        for role in ("looks", "old_app"):
+            connection.execute(f"DROP ROLE IF EXISTS {role}".encode())
+            connection.execute(f"CREATE ROLE {role} LOGIN".encode())
+    little = database.model_copy(update={"databases": {"stage": SecretStr(_as(database.url("stage"), "looks"))}})
+    url = _as(database.url("stage"), "old_app").replace("+psycopg", "")
+    with psycopg.connect(url, application_name="shop 1.0"):
+        assert "shop 1.0" in little.sessions("stage")
+
+
 @pytest.mark.usefixtures("revisions")
 def test_rows_that_are_not_as_it_says_are_counted_an_unknown_answer_too(database: ProductDatabase) -> None:
     ask(database, "INSERT INTO orders VALUES (1, 2, 200), (2, 3, 301), (3, 4, NULL)")
@@ -108,11 +124,11 @@ def test_the_copy_takes_the_place_of_what_was_contracted(database: ProductDataba
     database.keep_copy("stage")
     database.expand("stage", revisions)
     ask(database, "INSERT INTO orders VALUES (2, 300)")
-    database.put_back("stage")
+    assert database.put_back("stage")
     assert columns(database) == ["id", "total", "total_minor"]
     assert ask(database, "SELECT id FROM orders") == [(1,)]
     assert database.revision("stage") == ("e2",)
-    database.put_back("stage")
+    assert not database.put_back("stage")
     assert ask(database, "SELECT id FROM orders") == [(1,)], "without a copy nothing happens"
 
 
@@ -133,7 +149,12 @@ def test_what_a_kill_left_between_two_statements_is_mended(
     name = database.url("stage").partition("?")[0].rpartition("/")[2]
     with psycopg.connect(postgres.url("postgres").replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())  # as a put_back that died then
-    database.put_back("stage")
+    with pytest.raises(DatabaseUnreachableError):
+        database.revision("stage")
+    database.mend_copy("stage")
+    assert database.revision("stage") == ("e2",)
+    assert columns(database) == ["id", "total", "total_minor"]
+    database.mend_copy("stage")
     assert columns(database) == ["id", "total", "total_minor"]
     with psycopg.connect(postgres.url("postgres").replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'.encode())  # as a keep_copy that died
@@ -152,6 +173,44 @@ def test_who_may_not_make_databases_is_told_so_and_stage_goes_on(database: Produ
     with pytest.raises(NoCopyError, match="cannot be copied"):
         database.model_copy(update={"databases": weak}).keep_copy("stage")
     assert columns(database) == ["id", "total", "total_minor"]
+
+
+_ACT = """
+import sys
+from stationmaster.blocks import database_copy
+print("now", flush=True)
+getattr(database_copy, sys.argv[1])(sys.argv[2], "stage")
+"""
+
+
+def killed(database: ProductDatabase, act: str, after: float) -> None:
+    """An act of the copy, by a process of its own that is killed in the middle of it, and what mends that."""
+    program = [sys.executable, "-c", _ACT, act, database.url("stage")]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(after)
+        process.kill()
+    database.mend_copy("stage")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("revisions")
+@pytest.mark.parametrize("start", range(2))
+def test_killed_anywhere_in_the_copy_stage_has_all_that_it_had(database: ProductDatabase, start: int) -> None:
+    """The server goes on with the statement of a process that died, so each may end before or after that."""
+    ask(database, "INSERT INTO orders SELECT i, i, i FROM generate_series(1, 20000) AS i")
+    for number in range(start, 40, 2):
+        killed(database, "keep", number * 0.005)
+        assert ask(database, "SELECT count(*) FROM orders WHERE total = id") == [(20000,)]
+        database.keep_copy("stage")
+        ask(database, "ALTER TABLE orders DROP COLUMN total")  # as a contract
+        killed(database, "put_back", number * 0.005)
+        assert ask(database, "SELECT count(*) FROM orders") == [(20000,)]
+        assert database.put_back("stage") or "total" in columns(database)
+        assert ask(database, "SELECT count(*) FROM orders WHERE total = id") == [(20000,)]
+        killed(database, "drop", number * 0.005)
+        database.drop_copy("stage")
 
 
 def _as(url: str, role: str) -> str:

@@ -8,11 +8,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from alembic.config import Config
 
+from stationmaster.blocks import migration_fanout
+from stationmaster.blocks.migration_sent import Options
+from stationmaster.blocks.migration_session import Session
+from stationmaster.blocks.migration_statements import Statements
 from stationmaster.cli.main import run
+from stationmaster.domain.migration_tenants import Job
 from tests import sample
 from tests.blocks.test_migration_runner import World
 from tests.conftest import Postgres
@@ -29,7 +36,7 @@ NAMES = ("acme", "globex", "hooli", "initech")
 
 
 @pytest.fixture
-def world(postgres: Postgres, tmp_path: Path) -> World:
+def world(postgres: Postgres, tmp_path: Path, quick_guests: None) -> World:
     return World(postgres, tmp_path)
 
 
@@ -60,6 +67,7 @@ def test_what_fails_stops_its_ring_and_a_rerun_goes_on_with_those_left(
     assert {key: answer[key] for key in ("done", "already", "failed", "left")} == {
         "done": 1, "already": 0, "failed": 1, "left": 2,
     }  # fmt: skip
+    assert answer["message"].startswith("tenant globex failed, and 2 after it were not begun: mend")
     assert "DuplicateTable" in next(one["message"] for one in answer["tenants"] if one["tenant"] == "globex")
     world.do("DROP TABLE t_globex.orders")
     assert states(fan_out(world, capsys, *given)) == [
@@ -181,3 +189,30 @@ def test_killed_at_any_moment_nothing_is_applied_twice(
     asked = "SELECT revision FROM t_{:02}.marks ORDER BY 1"
     marks = [world.ask(asked.format(n)) for n in range(count)]
     assert marks == [[("e2",), ("e3",)]] * count, f"SEED={sample.SEED}"
+
+
+def test_a_tenant_whose_database_is_away_was_not_reached_and_why(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "postgresql://app@127.0.0.1:1/shop_{tenant}"
+    given = SimpleNamespace(env=False, patience=1, with_schema=[])
+    monkeypatch.setattr(migration_fanout, "_WORLD", [SimpleNamespace(
+        config=Config(), given=given, url=url, options=Options(), session=None, scripts=None,
+        statements=Statements(Session(url), Options(), print), engine=None,
+    )])  # fmt: skip
+    line = migration_fanout._work(Job("acme", None))
+    said = capsys.readouterr().out
+    assert said.startswith("> acme: failed, not reached: ")
+    assert "refused" in said
+    assert (line["code"], line.get("to")) == ("unreachable", None)
+
+
+@pytest.mark.parametrize(
+    ("failed", "left", "said"),
+    [
+        (["acme"], 0, "tenant acme failed: mend what its message says, then start the same command again"),
+        (["acme", "hooli"], 1, "tenants acme, hooli failed, and 1 after it was not begun: mend"),
+    ],
+)
+def test_what_failed_is_named_with_what_to_do_next(failed: list[str], left: int, said: str) -> None:
+    assert migration_fanout._stopped(failed, left).startswith(said)

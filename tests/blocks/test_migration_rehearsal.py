@@ -36,6 +36,7 @@ def rules(found: Estimate) -> list[str]:
     return [one.rule for one in found.findings]
 
 
+@pytest.mark.usefixtures("quick_guests")
 def test_a_change_is_timed_up_down_and_up_again_and_nothing_stays(postgres: Postgres, tmp_path: Path) -> None:
     told: list[str] = []
     found = rehearse(postgres.url("postgres"), NAME, planned(with_total(tmp_path)), AT, told.append)

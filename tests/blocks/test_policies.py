@@ -12,6 +12,7 @@ from stationmaster.blocks.ratification import put_policy_in_force
 from stationmaster.blocks.source import GitRepository
 from stationmaster.domain.artifact import Cut
 from stationmaster.ledger.store import Ledger
+from tests.ledgers import laid_at
 from tests.repository import Repository
 from tests.shop import PRODUCT
 
@@ -48,7 +49,7 @@ class Line:
 
 @pytest.fixture
 def line(tmp_path: Path) -> Iterator[Line]:
-    with Ledger.open(f"sqlite:///{tmp_path}/ledger.db") as ledger:
+    with Ledger.open(laid_at(tmp_path / "ledger.db")) as ledger:
         yield Line(tmp_path, ledger)
 
 

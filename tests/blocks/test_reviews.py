@@ -22,6 +22,7 @@ from stationmaster.domain.deliveries import MergedChange
 from stationmaster.ledger.inbox import Delivery, Inbox
 from stationmaster.ledger.inbox_notes import Notes
 from stationmaster.ledger.store import Ledger
+from tests.ledgers import in_memory
 from tests.repository import Repository
 from tests.shop import product
 
@@ -117,7 +118,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     code = Repository.begin(tmp_path / "code")
     base = code.commit("first", {"app.txt": "1"})
     source = GitRepository(url=str(code.path), mirror=mirror_of(str(code.path), tmp_path))
-    with closing(Ledger.open("sqlite://")) as ledger:
+    with closing(in_memory()) as ledger:
         made = Desk(code, source, ledger, Hub(), base)
         made.hosts["shop"] = made.hub
 

@@ -21,6 +21,7 @@ from stationmaster.blocks.tenant_http import HttpDirectory
 from stationmaster.blocks.tenant_sql import SqlDirectory
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.ledger.store import Ledger
+from tests.ledgers import laid_at
 
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=6, max_size=40)
 
@@ -68,7 +69,7 @@ def test_the_password_of_the_ledger_is_hidden_wherever_it_stands_in_its_address(
 
 
 def test_where_a_ledger_without_a_password_is_may_be_told(tmp_path: Path) -> None:
-    with Ledger.open(f"sqlite:///{tmp_path}/ledger.db") as ledger:
+    with Ledger.open(laid_at(tmp_path / "ledger.db")) as ledger:
         said = f"the ledger at {ledger.engine.url} does not answer"
         assert mask_of(replace(toolbox("another-secret"), ledger=ledger)).text(said) == said
 

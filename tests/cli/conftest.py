@@ -26,6 +26,7 @@ from stationmaster.domain.mandate import Mandate, openings
 from stationmaster.domain.plan import Plan
 from stationmaster.domain.tenants import Directory
 from stationmaster.ledger.store import Ledger
+from tests.ledgers import laid_at
 from tests.plans import plan
 from tests.repository import Repository
 from tests.shop import PRODUCT, TENANTS, people, product
@@ -131,7 +132,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     keys = people(tmp_path / "approvers.yaml")
     (tmp_path / "tenants.yaml").write_text(TENANTS)
     repository = Repository.begin(tmp_path / "code")
-    url = f"sqlite:///{tmp_path}/ledger.db"
+    url = laid_at(tmp_path / "ledger.db")
     tools = {
         "ledger": LedgerDatabase(url=SecretStr(url)),
         "source": GitRepository(url=str(repository.path), mirror=str(tmp_path / "mirror")),

@@ -46,6 +46,7 @@ def told(desk: Desk, *more: str) -> list[tuple[str, str, int]]:
     return [(one["rule"], one["revision"], one["line"]) for one in answered.json["findings"]]
 
 
+@pytest.mark.usefixtures("quick_guests")
 def test_a_folder_is_recorded_in_the_guest_and_told_with_file_and_line(desk: Desk, written: Written) -> None:
     written.add("a", None, "op.create_table('t', sa.Column('a', sa.Text))")
     written.add("b", "a", f"import os\nassert 'STATIONMASTER_LEDGER' not in os.environ\n{DROP}")
@@ -107,6 +108,38 @@ def test_a_pull_request_is_judged_on_its_own_revisions(desk: Desk, written: Writ
     answered.refused(2, "since_unknown", "'mian'", "origin/main")
 
 
+@pytest.mark.usefixtures("here")
+def test_a_pull_request_has_its_revisions_wherever_alembic_looks_for_them(desk: Desk, written: Written) -> None:
+    git(desk.root, "init", "-q", "-b", "main", ".")
+    git(desk.root, "config", "diff.relative", "true")
+    written.add("a1", None, DROP)
+    ini = "[alembic]\nscript_location = migrations\nversion_locations = migrations/versions more\n"
+    (desk.root / "alembic.ini").write_text(ini)
+    git(desk.root, "add", ".")
+    git(desk.root, "commit", "-q", "-m", "one")
+    (desk.root / "more").mkdir()
+    for number, name in enumerate(("a2", "a3"), 1):
+        written.add(name, f"a{number}", DROP).rename(desk.root / "more" / f"{name}.py")
+        if name == "a2":
+            git(desk.root, "checkout", "-q", "-b", "change")
+            git(desk.root, "add", ".")
+            git(desk.root, "commit", "-q", "-m", "two")
+    assert [name for _, name, _ in told(desk, "alembic.ini", "--since", "main")] == ["a2", "a3"]
+
+
+@pytest.mark.usefixtures("here")
+def test_of_an_alembic_ini_only_the_folders_are_read(desk: Desk, written: Written) -> None:
+    written.add("a", None, DROP)
+    url = "sqlalchemy.url = postgresql://app:hunter2%2F%(nobody)s@db/shop\n"
+    (desk.root / "alembic.ini").write_text(f"[alembic]\nscript_location = %(here)s/migrations\n{url}")
+    assert told(desk, "alembic.ini") == [("drop_column", "a", 10)]
+    (desk.root / "alembic.ini").write_text(f"[alembic]\nscript_location = %(gone)s/migrations\n{url}")
+    answered = desk.run("migrations", "lint", "alembic.ini", "--json")
+    answered.refused(2, "revisions_not_found", "gone")
+    assert "hunter2" not in answered.out + answered.err
+
+
+@pytest.mark.usefixtures("quick_guests")
 def test_a_revision_that_ends_the_process_is_named_and_the_rest_goes_on(desk: Desk, written: Written) -> None:
     written.add("a", None, "import os\nprint('farewell', flush=True)\nos._exit(7)")
     written.add("b", "a", DROP)
@@ -119,6 +152,7 @@ def test_a_revision_that_ends_the_process_is_named_and_the_rest_goes_on(desk: De
     assert [one["revision"] for one in answered.json["unrenderable"]] == ["a", "c"]
 
 
+@pytest.mark.usefixtures("quick_guests")
 @pytest.mark.slow
 def test_a_revision_that_does_not_end_is_named_and_the_rest_goes_on(desk: Desk, written: Written) -> None:
     written.add("c", None, "import time\ntime.sleep(600)")
@@ -129,6 +163,7 @@ def test_a_revision_that_does_not_end_is_named_and_the_rest_goes_on(desk: Desk, 
     assert "did not end within 15 s" in found["c"][1]
 
 
+@pytest.mark.usefixtures("quick_guests")
 def test_another_python_records_with_what_it_has(desk: Desk, written: Written) -> None:
     written.add("a", None, "import only_there\nop.execute(only_there.SQL)")
     answered = desk.run("migrations", "lint", "migrations", "--json")

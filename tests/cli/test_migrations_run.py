@@ -9,12 +9,14 @@ import pytest
 from stationmaster.cli.main import run
 from tests.blocks.test_migration_runner import World
 from tests.conftest import Postgres
+from tests.guests import forked
 
 LEAKING = "import os\nprint('> it is', os.environ)\nraise RuntimeError(os.environ['DATABASE_URL'])"
 
 
 @pytest.fixture
 def world(postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    forked(monkeypatch)
     world = World(postgres, tmp_path)
     monkeypatch.setenv("SHOP_URL", world.url)
     return world

@@ -138,6 +138,17 @@ def test_the_halves_are_lint_clean_of_phases_and_follow_their_branch(desk: Desk,
     assert [one.rule for one in expand.findings] == ["index_not_concurrent", "work_after_lock"]
 
 
+def test_a_branch_that_begins_does_so_below_the_other(desk: Desk, written: Written) -> None:
+    """Else the label of the other would be its own too, and `expand@head` would mean two revisions."""
+    written.add("root", None, ROOT)
+    written.add("e1", "root", "", label="expand")
+    written.add("e2", "e1", "")
+    assert desk.run("migrations", "split", str(generated(written, GENERATED.format(after="e2")))).code == 0
+    scripts = ScriptDirectory.from_config(config(written))
+    assert scripts.get_revision("expand@head").down_revision == "e2"
+    assert scripts.get_revision("contract@head").down_revision == "root"
+
+
 def test_undoing_is_one_line_of_shell(desk: Desk, written: Written) -> None:
     written.add("root", None, ROOT)
     file = generated(written)

@@ -34,6 +34,7 @@ from stationmaster.domain.request import ReleaseRequest
 from stationmaster.ledger.inbox import Delivery, Inbox
 from stationmaster.ledger.inbox_notes import Notes
 from stationmaster.ledger.store import Ledger
+from tests.ledgers import laid_at
 from tests.shop import PRODUCT
 from tests.world import Killed, Wired, World
 
@@ -145,7 +146,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    with Ledger.open(f"sqlite:///{tmp_path}/ledger.db") as ledger, Inbox.open(f"sqlite:///{tmp_path}/in.db") as inbox:
+    with Ledger.open(laid_at(tmp_path / "ledger.db")) as ledger, Inbox.open(f"sqlite:///{tmp_path}/in.db") as inbox:
         made = Desk(World(tmp_path, ledger=ledger), inbox)
         made.name_webhook()
         yield made

@@ -17,6 +17,7 @@ from stationmaster.blocks.toolbox import remember
 from stationmaster.cli.main import app
 from stationmaster.deployments.open_releases import Place, places
 from stationmaster.deployments.watchdog import Done, Watchdog, run
+from stationmaster.domain.deaths import ENOUGH
 from stationmaster.domain.entries import OBSERVED, Draft
 from stationmaster.domain.errors import OutsideError
 from stationmaster.domain.flow_runs import Asked, FlowRun
@@ -24,6 +25,7 @@ from stationmaster.domain.request import ContractRequest, ReleaseRequest, Rollba
 from stationmaster.domain.stages import fold
 from stationmaster.ledger.store import Ledger
 from tests.fakes import FakeClock
+from tests.ledgers import in_memory
 
 REQUEST = {"id": "r1", "product": "shop", "ref": "v2", "kind": "manual", "starter": "ana"}
 ORDER = {
@@ -110,7 +112,7 @@ class Den:
 
 @pytest.fixture
 def den() -> Iterator[Den]:
-    with Ledger.open("sqlite://") as ledger:
+    with in_memory() as ledger:
         made = Den(ledger)
         made.write("adopted", {"version": "1"}, "acme", "install")
         yield made
@@ -404,6 +406,35 @@ def test_a_contract_whose_run_died_is_begun_again_and_one_that_is_over_is_left(o
     over.write("contract_over", {"databases": []})
     over.runs.found = [Asked("contract", {"of": "r1", "product": "shop"}, over.clock.now(), dead)]
     assert over.did(3600) == []
+
+
+def test_a_contract_that_cannot_be_helped_keeps_the_watchdog_from_no_other(
+    over: Den, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step, subject, fact in (*PILOT, ("released", "", {"tenants": 1}), ("contract", "", {"product": "shop"})):
+        over.write(step, fact, subject, "r8")
+    over.write("approval", {"action": "contract"}, "key")
+    begin = over.runs.begin
+
+    def refused(request: ReleaseRequest | RollbackRequest | ContractRequest) -> None:
+        if isinstance(request, ContractRequest) and request.of == "r1":
+            raise ValueError("no such deployment")
+        begin(request)
+
+    monkeypatch.setattr(over.runs, "begin", refused)
+    assert over.did(60) == [("contract of r1", "could not be helped"), ("r8", "contract started again")]
+    assert ("contract of r1", "could not be helped") not in over.did(2), "it is said once"
+
+
+def test_a_contract_that_dies_again_and_again_is_left_and_that_is_said_once(over: Den) -> None:
+    said: list[str] = []
+    for _ in range(3 * ENOUGH):
+        dead = FlowRun("8", "CRASHED", "Crashed", over.clock.now(), starts=1, state="x")
+        over.runs.found = [Asked("contract", {"of": "r1", "product": "shop"}, over.clock.now(), dead)]
+        said += [did for _, did in over.did(31)]
+        said += [did for _, did in over.did(31)]
+    assert said.count("contract left") == 1
+    assert said[-1] == "contract left"
 
 
 def test_what_others_do_wakes_a_contract_too_and_not_for_each_tenant(over: Den) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stationmaster.domain.compatibility import Matrix, places, schemas, versions
+from stationmaster.domain.compatibility import Matrix, Outgrown, outgrown, places, schemas, versions
 from stationmaster.domain.entries import Draft, Entry
 from stationmaster.domain.ways_out import Restore, ways_out
 from tests.entries import add
@@ -51,6 +51,46 @@ def test_a_pair_is_proved_exactly_when_it_was_run(pairs: list[tuple[str, str]]) 
     for digest in (OLD, NEW):
         for schema in ("a", "b", "a,b"):
             assert found.proved(digest, [schema]) == ((digest, schema) in pairs)
+
+
+def test_what_grew_out_of_a_schema_says_for_that_too_and_on_which_it_passed() -> None:
+    entries: list[Entry] = []
+    fact = {"revision": "b", "pairs": [[NEW, "b"]], "covers": [[NEW, "a"]]}
+    add(entries, Draft(release="r2", step="staged", fact=fact))
+    found = Matrix.of(entries)
+    assert found.proved(NEW, ["a", "b"])
+    assert [(one.schema, one.passed_on) for one in found.proofs.values()] == [("b", "b"), ("a", "b")]
+
+
+def moved(*way: tuple[str, str, str], step: str = "expanded") -> list[Entry]:
+    """A release each that led a database from one head to another."""
+    entries: list[Entry] = []
+    for release, before, after in way:
+        fact = {"before": [before] if before else [], "after": after.split(",")}
+        add(entries, Draft(release=release, step=step, subject="stage", fact=fact))
+    return entries
+
+
+@pytest.mark.parametrize(
+    ("history", "wanted", "had", "by"),
+    [
+        (moved(("r2", "a", "b")), "a", ("a",), ("r2",)),
+        (moved(("r2", "a", "b"), ("r3", "b", "b")), "a", ("a",), ("r2",)),
+        (moved(("r2", "a", "b"), ("r3", "b", "c")), "a", ("a", "b"), ("r2", "r3")),
+        (moved(("r2", "a", "b"), ("r3", "b", "c")), "b", ("b",), ("r3",)),
+        (moved(("r1", "", "a"), ("r2", "a", "b")), "a", ("a",), ("r2",)),
+        (moved(("r2", "a", "b")), "b", (), ()),  # what it has now is proved itself
+        (moved(("r2", "a", "b")), "z", (), ()),
+        (moved(("r2", "a", "b"), ("r3", "a", "c")), "a", ("a",), ("r3",)),  # it was restored in between
+        (moved(("r2", "a", "b"), ("r3", "z", "c")), "a", (), ()),
+        ([*moved(("r2", "a", "b")), *moved(("r2", "b", "b,c"), step="contracted")], "a", (), ()),
+        ([], "a", (), ()),
+    ],
+)  # fmt: skip
+def test_what_a_database_had_before_it_grew(
+    history: list[Entry], wanted: str, had: tuple[str, ...], by: tuple[str, ...]
+) -> None:
+    assert outgrown(history, [wanted]) == Outgrown(had, by)
 
 
 def test_a_database_has_what_it_answers() -> None:

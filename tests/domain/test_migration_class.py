@@ -1,5 +1,6 @@
 """How a statement may run, by what it says; and that PostgreSQL takes the locks that it is said to take."""
 
+import postgast
 import psycopg
 import pytest
 
@@ -36,6 +37,12 @@ LONG = (
     ("DELETE FROM orders", "ROW EXCLUSIVE"),
     ("INSERT INTO orders (id) SELECT 1", "ROW EXCLUSIVE"),
     ("REINDEX TABLE orders", "SHARE"),
+    ("WITH gone AS (DELETE FROM orders RETURNING id) SELECT id FROM gone", "ROW EXCLUSIVE"),
+    ("WITH new AS (INSERT INTO orders (id) VALUES (7) RETURNING id) SELECT id FROM new", "ROW EXCLUSIVE"),
+    ("WITH done AS (UPDATE orders SET note = 'x' RETURNING id) SELECT count(*) FROM done", "ROW EXCLUSIVE"),
+    ("WITH gone AS (DELETE FROM orders RETURNING id) INSERT INTO customers SELECT id FROM gone", "ROW EXCLUSIVE"),
+    ("EXPLAIN ANALYZE UPDATE orders SET note = 'x'", "ROW EXCLUSIVE"),
+    ("EXPLAIN (VERBOSE, ANALYZE true) DELETE FROM orders", "ROW EXCLUSIVE"),
 )
 ALONE: tuple[tuple[str, str | None, Kind], ...] = (
     ("CREATE INDEX CONCURRENTLY i ON orders (id)", "CREATE INDEX CONCURRENTLY", "watched"),
@@ -120,6 +127,34 @@ def test_what_a_revision_made_itself_is_nobodys_to_wait_for() -> None:
     )]  # fmt: skip
     assert [(one.kind, one.lock, one.limit_ms(None)) for one in made] == [("short", None, 0)] * 4
     assert classed("UPDATE orders SET id = 1", scope).limit_ms(None) == 5_000
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * INTO copy FROM orders",
+        "CREATE TABLE copy AS SELECT * FROM orders",
+        "INSERT INTO new SELECT 1 FROM orders",
+    ],
+)
+def test_a_copy_of_rows_into_what_is_new_is_long_and_nobody_waits_for_it(sql: str) -> None:
+    scope = Scope(transaction=True)
+    classed("CREATE TABLE new (id int)", scope)
+    found = classed(sql, scope)
+    assert (found.kind, found.taken, found.limit_ms(None)) == ("long", (('"orders"', "ACCESS SHARE"),), 0)
+
+
+def test_what_a_query_reads_and_what_it_changes_is_told_apart() -> None:
+    sql = (
+        "WITH o AS (SELECT * FROM a.orders FOR UPDATE OF b) UPDATE lines SET x = 1 FROM o, customers c WHERE c.id = o.n"
+    )
+    assert taken_by(of_node(sql)) == (
+        ('"lines"', "ROW EXCLUSIVE"), ('"customers"', "ROW SHARE"), ('"a"."orders"', "ROW SHARE"),
+    )  # fmt: skip
+
+
+def of_node(sql: str) -> object:
+    return postgast.unwrap_node(postgast.parse(sql).stmts[0].stmt)
 
 
 def test_several_statements_in_one_text_run_as_the_slowest() -> None:

@@ -11,8 +11,6 @@ from stationmaster.domain.migration_rehearsal import (
     NoDown,
     NoEstimateError,
     Statement,
-    compared,
-    durations,
     findings_of_again,
     findings_of_heads,
     findings_of_rows,
@@ -76,7 +74,7 @@ def test_an_estimate_is_read_as_it_was_written() -> None:
 )
 def test_what_is_no_estimate_says_where_it_is_wrong(text: str, says: str) -> None:
     with pytest.raises(NoEstimateError, match=says) as error:
-        durations(text, "estimate.json")
+        read_estimate(text, "estimate.json")
     assert error.value.file == "estimate.json"
 
 
@@ -84,7 +82,7 @@ def test_the_runner_is_given_the_slowest_of_equal_statements_by_the_digest_that_
     from stationmaster.domain.migration_class import digest_of  # noqa: PLC0415 - brings the parser
 
     twice = estimate(ran("UPDATE t  SET a = 1", 10), ran("UPDATE t\nSET a = 1", 30))
-    assert durations(json.dumps(twice.record()), "x") == {digest_of("UPDATE t SET a = 1"): 30}
+    assert read_estimate(json.dumps(twice.record()), "x").limits == {digest_of("UPDATE t SET a = 1"): 30}
 
 
 def test_a_long_statement_is_cut_and_its_digest_is_of_all() -> None:
@@ -197,19 +195,15 @@ def test_a_statement_that_production_did_not_run_is_told() -> None:
 
 
 def test_what_migrations_run_tells_of_its_estimate() -> None:
-    known = durations(json.dumps(estimate(ADD, INDEX).record()), "x")
-    found = compared([{**INDEX, "ms": 1800.0}, ran("ANALYZE", 1)], known)
-    assert (found["ms"], found["rehearsed_ms"], found["ratio"], found["not_rehearsed"]) == (
-        1800.0,
-        900.0,
-        2.0,
-        ["ANALYZE"],
-    )
-    assert compared([], known)["ratio"] is None
+    ran_now = [statement(one) for one in (ADD, {**INDEX, "ms": 1800.0}, ran("ANALYZE", 1))]
+    found = compare([estimate(ADD, INDEX)], ran_now)
+    assert [one.sql for one in found.unrehearsed] == ["ANALYZE"]
+    assert [one["ratio"] for one in found.record()["statements"]] == [1.0, 2.0, None]
+    assert compare([estimate(ADD, INDEX)], []).record()["ratio"] is None
 
 
 def test_clock_grains_are_not_compared() -> None:
-    assert compared([ran("a", 0.9)], durations(json.dumps(estimate(ran("a", 0.1)).record()), "x"))["ratio"] == 1.0
+    assert compare([estimate(ran("a", 0.1))], [statement(ran("a", 0.9))]).ratio == 1.0
 
 
 # What approvers read

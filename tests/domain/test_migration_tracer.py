@@ -16,6 +16,7 @@ from psycopg import sql as quoted
 from stationmaster.domain.migration_columns import STEADY, VOLATILE
 from stationmaster.domain.migration_rule import Rule
 from stationmaster.domain.migration_rules import RULES
+from stationmaster.domain.migration_taken import bare, taken_by
 from stationmaster.domain.migration_transactions import exclusive_on
 from stationmaster.domain.migrations import lint
 from tests.conftest import Postgres
@@ -85,6 +86,7 @@ SELECT names.name FROM pg_locks locks JOIN names ON names.oid = locks.relation
 WHERE locks.pid = %s AND locks.mode = 'AccessExclusiveLock' AND locks.relation BETWEEN 16384 AND %s - 1
   AND names.relkind IN ('r', 'p', 'm', 'v')
 """
+HELD = "SELECT names.name, locks.mode FROM pg_locks locks JOIN names ON names.oid = locks.relation WHERE locks.pid = %s"
 # What the server says when it reads a table for a constraint; of a domain it says nothing.
 READ = ("verifying table", "validating foreign key constraint")
 FILES = (
@@ -235,6 +237,10 @@ LIGHT = (
     "CREATE VIEW v AS SELECT * FROM orders",
     "CREATE TABLE notes (customer bigint REFERENCES customers (id))",
     "ALTER SEQUENCE numbers RENAME TO n",
+    "CREATE POLICY p ON orders USING (true)",
+    "CREATE OR REPLACE VIEW open_orders AS SELECT 2 AS id",
+    "WITH gone AS (DELETE FROM orders RETURNING id) INSERT INTO emptied SELECT gone.id FROM gone, customers",
+    "COPY orders TO '/dev/null'",
 )
 SINGLE = [one for one in (*(rule.bad for rule in TRACED), *OTHERS, *LIGHT) if len(statements(one)) == 1]
 
@@ -243,14 +249,18 @@ SINGLE = [one for one in (*(rule.bad for rule in TRACED), *OTHERS, *LIGHT) if le
 def test_the_tables_that_nobody_may_read_are_those_the_server_locks(
     postgres: Postgres, database: str, sql: str
 ) -> None:
-    said = set(exclusive_on(postgast.unwrap_node(postgast.parse(statements(sql)[0]).stmts[0].stmt)))
+    node = postgast.unwrap_node(postgast.parse(statements(sql)[0]).stmts[0].stmt)
+    said, taken = set(exclusive_on(node)), {(bare(name), mode) for name, mode in taken_by(node)}
     with postgres.connect(database) as connection, connection.transaction(force_rollback=True):
         mark = newest(connection)
         connection.execute(SHUT_BEFORE)
         for statement in statements(sql):
             connection.execute(statement.encode())
-        shut = {row[0] for row in connection.execute(SHUT, (connection.info.backend_pid, mark)).fetchall()}
+        pid = connection.info.backend_pid
+        shut = {row[0] for row in connection.execute(SHUT, (pid, mark)).fetchall()}
+        held = {(row[0], in_words(row[1])) for row in connection.execute(HELD, (pid,)).fetchall()}
     assert said <= shut
+    assert taken <= held, "the runner looks for whoever holds what these wait for"
     # What hangs on it is not named in the text: partitions, the table of an index or of a type's column.
     assert bool(said) == bool(shut) or "INDEX" in sql or "DOMAIN" in sql
 

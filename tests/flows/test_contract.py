@@ -2,53 +2,38 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from stationmaster.blocks.contract_revisions import NoContractError
-from stationmaster.blocks.contracting import NotOverError
+from stationmaster.blocks.contracting import NotOverError, StageAwayError
 from stationmaster.blocks.supervisor import Fence
 from stationmaster.domain.errors import OutsideError
 from stationmaster.domain.rollback import NotProvedError
 from stationmaster.tasks.contract import ContractFailedInStageError
-from tests.shop import PRODUCT, TENANTS
-from tests.world import Killed, World
+from tests.contracts import DAY, FILES, KEEPS, SAYS, conditions, signed
+from tests.shop import TENANTS
+from tests.world import Begun, Killed, World, once
 from tests.world import world as made
-
-SAYS = PRODUCT.replace(
-    "{migrations: migrations}", "{migrations: migrations, contract: {min_age: 1d, way_back: give_up}}"
-)
-KEEPS = SAYS.replace("way_back: give_up", "way_back: keep")
-FILES = {"migrations/contract_head": "c2", "migrations/contract.sql": "ALTER TABLE orders DROP COLUMN total;"}
-DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world(released_contract: Begun) -> World:
     """Version 2 brings a contract, and runs for everybody since a day."""
-    with made() as one:
-        one.commit("v2", product=SAYS, more=FILES)
-        one.release()
-        one.clock.at += DAY
-        yield one
+    return released_contract.again()
 
 
-def conditions(world: World, release: str = "r2") -> dict[tuple[str, str], str]:
-    """What the last wait names as not met, by database and condition."""
-    told = world.last("waiting", release).fact.get("contract", [])
-    return {(one["instance"], one["name"]): one["reason"] for one in told if not one["met"]}
+@pytest.fixture
+def ready(signed_contract: Begun) -> World:
+    """And its contract is signed."""
+    return signed_contract.again()
 
 
-def signed(world: World) -> None:
-    assert world.contract().name == "WaitingForApproval"
-    world.approve_contract()
-
-
-def test_it_asks_waits_and_takes_away_database_by_database_stage_first(world: World) -> None:
-    signed(world)
+def test_it_asks_waits_and_takes_away_database_by_database_stage_first(ready: World) -> None:
+    world = ready
     world.database.ran.clear()
     assert world.contract().name == "Contracted"
     assert world.database.ran == [("stage", "c2"), ("cedar", "c2"), ("cloud", "c2")]
@@ -72,8 +57,8 @@ def test_it_asks_waits_and_takes_away_database_by_database_stage_first(world: Wo
     assert world.database.copies == {}
 
 
-def test_again_does_nothing_twice(world: World) -> None:
-    signed(world)
+def test_again_does_nothing_twice(ready: World) -> None:
+    world = ready
     world.contract()
     world.database.ran.clear()
     before = world.facts()
@@ -117,7 +102,8 @@ def test_a_pinned_tenant_keeps_its_own_database_waiting_and_no_other() -> None:
         assert world.contract().name == "WaitingForVersions"
         assert [one for one in world.database.ran if one[1] == "c2"] == [("stage", "c2"), ("cloud", "c2")]
         reasons = conditions(world)
-        assert set(reasons) == {("cedar", "tenants"), ("cedar", "processes")}
+        assert set(reasons) == {("cedar", "tenants"), ("cedar", "processes"), ("cedar", "stage")}
+        assert reasons["cedar", "stage"] == "stage has c2,r2, and did not prove what it would be on c2,r1"
         assert reasons["cedar", "tenants"] == "cedar runs 1"
 
 
@@ -163,8 +149,8 @@ def test_the_way_back_is_kept_until_the_release_after(world: World) -> None:
     assert world.contract("r3").name == "WaitingForApproval", "they would go back to 3"
 
 
-def test_after_it_nobody_goes_back_past_it_and_the_ways_out_are_named(world: World) -> None:
-    signed(world)
+def test_after_it_nobody_goes_back_past_it_and_the_ways_out_are_named(ready: World) -> None:
+    world = ready
     world.contract()
     before, did = len(world.ledger.entries()), list(world.target.did)
     with pytest.raises(NotProvedError) as refused:
@@ -175,29 +161,73 @@ def test_after_it_nobody_goes_back_past_it_and_the_ways_out_are_named(world: Wor
     assert world.production() == dict.fromkeys(["acme", "birch", "cedar"], "2")
 
 
-def test_a_version_that_needs_it_fails_in_stage_which_gets_it_back() -> None:
-    with made() as world:
-        world.commit("v2", product=SAYS, more=FILES)
-        world.release()
-        world.clock.at += DAY
-        signed(world)
-        for place, runs in world.target.runs.items():
-            runs["fails"] = {"stage": ["/order"]} if place[0] == "stage" else {}
-        with pytest.raises(ContractFailedInStageError, match="fails at order"):
-            world.contract()
-        assert world.database.revision("stage") == ("r2",)
-        assert world.database.revision("cloud") == ("r2",)
-        assert world.last("contracted").fact["given_back"] is True
-        for runs in world.target.runs.values():
-            runs["fails"] = {}
-        assert world.contract().name == "Contracted"
+def break_stage(world: World, paths: list[str]) -> None:
+    for place, runs in world.target.runs.items():
+        runs["fails"] = {"stage": paths} if place[0] == "stage" else {}
+
+
+def test_a_version_that_needs_it_fails_in_stage_which_gets_it_back(ready: World) -> None:
+    world = ready
+    break_stage(world, ["/order"])
+    with pytest.raises(ContractFailedInStageError, match="fails at order") as failed:
+        world.contract()
+    assert "stage is as it was" in (failed.value.hint or "")
+    assert world.database.revision("stage") == ("r2",)
+    assert world.database.revision("cloud") == ("r2",)
+    assert world.last("contracted").fact["given_back"] is True
+    break_stage(world, [])
+    assert world.contract().name == "Contracted"
+
+
+def test_what_was_not_put_back_is_not_said_to_be(ready: World) -> None:
+    """Somebody dropped the copy."""
+    break_stage(ready, ["/order"])
+    ready.power.trap = once("database.put_back", lambda _: ready.database.copies.clear())
+    with pytest.raises(ContractFailedInStageError) as failed:
+        ready.contract()
+    assert "there is no copy of stage any more" in (failed.value.hint or "")
+    assert "given_back" not in ready.last("contracted").fact
+
+
+def test_a_copy_of_another_contract_s_making_is_not_what_stage_gets_back(ready: World) -> None:
+    ready.database.copies["stage"] = "c1"
+    break_stage(ready, ["/order"])
+    with pytest.raises(ContractFailedInStageError):
+        ready.contract()
+    assert ready.database.revision("stage") == ("r2",)
+
+
+def test_a_copy_that_was_made_before_the_kill_is_the_one_that_stage_gets_back(ready: World) -> None:
+    ready.power.trap = lambda when, call, given: (when, call, given[:1]) == ("after", "database.expand", ("stage",))
+    with pytest.raises(Killed):
+        ready.contract()
+    ready.power.on()
+    ready.clock.at += timedelta(seconds=31)
+    break_stage(ready, ["/order"])
+    with pytest.raises(ContractFailedInStageError):
+        ready.contract()
+    assert ready.database.revision("stage") == ("r2",)
+
+
+def test_a_stage_that_a_killed_copy_left_without_a_name_is_mended(ready: World) -> None:
+    ready.database.away.add("stage")
+    ready.database.torn.add("stage")
+    assert ready.contract().name == "Contracted"
+
+
+def test_a_stage_that_is_away_is_said_to_be(ready: World) -> None:
+    ready.database.away.add("stage")
+    with pytest.raises(StageAwayError, match="does not answer"):
+        ready.contract()
+    ready.database.away.clear()
+    assert ready.contract().name == "Contracted"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moments", [45, 80])
-def test_killed_again_and_again_it_arrives_and_does_nothing_twice(world: World, moments: int) -> None:
+def test_killed_again_and_again_it_arrives_and_does_nothing_twice(ready: World, moments: int) -> None:
     """Each leg lives a little longer: every one looks at all conditions again, which takes as long as it does."""
-    signed(world)
+    world = ready
     for leg in range(40):
         world.power.on()
         world.power.after = moments + 6 * leg
@@ -211,16 +241,17 @@ def test_killed_again_and_again_it_arrives_and_does_nothing_twice(world: World, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", range(0, 200, 3))
-def test_killed_anywhere_it_goes_on_and_does_nothing_twice(moment: int) -> None:
-    with made() as world:
-        world.commit("v2", product=SAYS, more=FILES)
-        world.release()
-        world.clock.at += DAY
-        signed(world)
+@pytest.mark.parametrize("start", range(3))
+def test_killed_at_every_third_moment_it_goes_on_and_does_nothing_twice(signed_contract: Begun, start: int) -> None:
+    """Together, every moment of a contract at which its process can die."""
+    ready, moment = signed_contract.again(), start
+    ready.power.on()
+    ready.contract()
+    for moment in range(start, ready.power.moments, 3):
+        world = signed_contract.again()
         world.power.on()
         world.power.after = moment
-        with contextlib.suppress(Killed):
+        with pytest.raises(Killed):
             world.contract()
         world.power.on()
         world.clock.at += timedelta(seconds=31)

@@ -18,7 +18,7 @@ from stationmaster.tasks.build import build
 from stationmaster.tasks.cut import cut
 from stationmaster.tasks.migrations import RehearsalFailedError, expand, rehearse
 from tests.shop import PRODUCT, SECRET
-from tests.world import World
+from tests.world import World, once
 
 ADD = "ALTER TABLE orders ADD total int"
 REHEARSED = PRODUCT.replace(
@@ -56,6 +56,14 @@ def test_it_is_rehearsed_once_from_where_production_is(asked: World) -> None:
     assert [found.step for found in asked.tools.ledger.entries("r3")].count("rehearsed") == 1
     report = json.loads(asked.tools.evidence.bytes_of(entry.fact["report"]))
     assert report[0]["statements"][0]["sql"] == ADD
+
+
+def test_the_copy_has_the_product_s_name_so_that_two_products_do_not_share_it(asked: World) -> None:
+    names: list[str] = []
+    asked.power.trap = once("database.rehearse", lambda given: names.append(given[2]))
+    with asked.leg("r3", "v3") as leg:
+        rehearse.fn(leg, cut.fn(leg), ARTIFACT)
+    assert names == ["stm_rehearsal_shop"]
 
 
 def test_each_state_that_production_is_in_is_rehearsed(asked: World) -> None:
@@ -158,7 +166,7 @@ def test_what_runs_and_what_comes_is_asked_on_the_copy_and_proved_there(world: W
     ]  # fmt: skip
     assert fact["pairs"] == [[each["digest"], "r2"] for each in one["versions"]]
     assert matrix_of(world.tools.ledger).proved(one["versions"][1]["digest"], ["r2"])
-    assert {(what, where) for what, where, _ in world.target.did} == {("asked apart", "stm_rehearsal_r3")}
+    assert {(what, where) for what, where, _ in world.target.did} == {("asked apart", "stm_rehearsal_shop")}
 
 
 def test_each_state_is_asked_about_what_runs_there(world: World) -> None:

@@ -39,6 +39,14 @@ def test_a_database_that_lags_is_read_too(world: World) -> None:
         lint.fn(leg, cut.fn(leg))
 
 
+def test_a_state_that_several_databases_are_in_is_read_once(world: World) -> None:
+    with world.leg() as leg:
+        this = cut.fn(leg)
+        world.power.calls.clear()
+        lint.fn(leg, this)
+    assert (world.power.calls["database.render"], world.power.calls["database.revision"]) == (1, 3)
+
+
 def test_an_empty_database_has_nothing_to_break(world: World) -> None:
     world.database._at.clear()
     world.commit("v3", sql="DROP TABLE orders")

@@ -31,6 +31,28 @@ def test_every_pair_of_artifact_and_schema_is_recorded_the_new_one_last(world: W
     assert world.tenants() == {"acme": "1", "birch": "1", "cedar": "1", "stage-probe": "2"}
 
 
+def given_up(world: World) -> None:
+    """Version 3 expanded stage, and nobody got it."""
+    world.commit("v3", head="r3")
+    staged(world)
+    world.abort("r3")
+
+
+def test_what_knows_nothing_of_a_revision_is_proved_without_it_too(world: World) -> None:
+    """A fix of what runs, while a release that was given up left more in stage than its tenants have."""
+    given_up(world)
+    staged(world, "r4", "v1")
+    fact, new = world.last("staged", "r4").fact, world.last("built", "r4").fact["digest"]
+    assert (fact["pairs"][-1], fact["covers"]) == ([new, "r3"], [[new, "r1"]])
+
+
+def test_code_that_has_lost_its_revision_is_proved_with_it_alone(world: World) -> None:
+    given_up(world)
+    world.commit("v4", head="r1")
+    staged(world, "r4", "v4")
+    assert "covers" not in world.last("staged", "r4").fact
+
+
 def test_a_frozen_stage_keeps_what_it_runs(world: World) -> None:
     with world.leg() as leg:
         this = cut.fn(leg)
