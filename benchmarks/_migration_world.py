@@ -10,10 +10,11 @@ from typing import Any
 
 import psycopg
 
-from tests.conftest import Postgres, cluster
+from tests.conftest import Postgres, binary, cluster
 from tests.revisions import Scripts
 
 BIN = Path(sys.executable).parent
+PGBENCH = binary("pgbench")
 _INI = "[alembic]\nscript_location = %(here)s\nrecursive_version_locations = true\npath_separator = os\n"
 
 

@@ -1,27 +1,28 @@
 """How long others stall while a revision waits for its lock: ours beside plain `alembic upgrade`, taken in turns.
 
-A report reads the table in one long transaction; 50 clients read single rows; then a column is added. What a client
-waits is measured from its own query to its answer. `python -m benchmarks migration_locks`.
+A report reads the table in one long transaction; 50 clients read single rows; then a column is added. The clients are
+pgbench's, since 50 threads of Python would wait for each other; what one waits is measured from its own query to its
+answer. `python -m benchmarks migration_locks`.
 """
 
 import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks._migration_world import BIN, connect, revisions, server
+from benchmarks._migration_world import BIN, PGBENCH, connect, revisions, server
 from tests.conftest import Postgres
 
 CLIENTS = 50
 BLOCKED = 4.0  # seconds
 ROUNDS = 2
 ALLOWED_MS = 50 + 20  # the lock timeout, and what the machine may add
+_SETTLED = 1.0  # seconds until all clients ask
 _NAMES = ("plain-alembic", "stationmaster-migrations")
 _CONNECTED = f"SELECT count(*) FROM pg_stat_activity WHERE application_name IN {_NAMES}"  # noqa: S608 - of constants
 WAYS = ("ours", "ours_without_looking", "alembic_upgrade")
@@ -56,39 +57,55 @@ def _round(postgres: Postgres, root: Path, way: str | None, blocked: float, clie
         connection.execute("CREATE TABLE orders (id int PRIMARY KEY)")
         connection.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
         connection.execute("INSERT INTO alembic_version VALUES ('e1')")
-    with connect(url) as connection:
         connection.execute("INSERT INTO orders SELECT n FROM generate_series(1, 10000) n")
-    over, longest = threading.Event(), [0.0] * clients
-    threads = [threading.Thread(target=_client, args=(url, over, longest, n)) for n in range(clients)]
-    for thread in threads:
-        thread.start()
-    try:
+    with _clients(url, root, clients):
         with connect(url) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM orders")
-            time.sleep(0.3)
-            longest[:] = [0.0] * clients
+            time.sleep(_SETTLED)
+            began = time.time()
             with _migrating(way, scripts, url):
                 time.sleep(blocked)
                 reader.execute("COMMIT")
         time.sleep(0.2)
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
     with connect(url) as connection:
         done = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         if way is not None and done != ("e2",):
             raise RuntimeError(f"{way} did not come to its end")
-    return max(longest) * 1000
+    return _longest(root, began)
 
 
-def _client(url: str, over: threading.Event, longest: list[float], number: int) -> None:
-    with connect(url) as connection:
-        while not over.wait(0.05):
-            began = time.perf_counter()
-            connection.execute("SELECT id FROM orders WHERE id = %s", (number + 1,))
-            longest[number] = max(longest[number], time.perf_counter() - began)
+@contextmanager
+def _clients(url: str, root: Path, clients: int) -> Iterator[None]:
+    """Each asks for a row twenty times a second, until the table is gone: only then pgbench ends with its log whole."""
+    script = root / "ask.sql"
+    script.write_text("\\set n random(1, 10000)\nSELECT id FROM orders WHERE id = :n;\n")
+    command = [
+        str(PGBENCH), "-n", "-c", str(clients), "-j", "2", "-R", str(clients * 20), "-T", "600", "-f", str(script),
+        "-l", f"--log-prefix={root / 'asked'}", url.replace("+psycopg", ""),
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as asking:
+        try:
+            yield
+        finally:
+            with connect(url) as connection:
+                connection.execute("DROP TABLE orders")
+            asking.wait(60)
+
+
+def _longest(root: Path, since: float) -> float:
+    """Of the queries that were answered after an instant. pgbench's time is from when a query was due, so that what it
+    was late counts as its client's and is taken off.
+    """
+    longest = 0.0
+    for log in root.glob("asked*"):
+        for line in log.read_text().splitlines():
+            _client, _number, took, _script, second, micro, late = map(int, line.split())
+            if second + micro / 1e6 >= since:
+                longest = max(longest, (took - late) / 1000)
+    if not longest:
+        raise RuntimeError("nobody asked")
+    return longest
 
 
 @contextmanager

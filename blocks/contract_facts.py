@@ -102,7 +102,7 @@ class Witness:
             before = ran_before_now(self.leg.tools.ledger, entry) if entry is not None else None
             if before is not None:
                 digest, version = str(before.fact["digest"]), str(before.fact["version"])
-                yield Runs(f"{name} would go back to {version} and", version, self._is_new(digest))
+                yield Runs(name, version, self._is_new(digest))
 
     def _processes(self, instance: str) -> Sequence[Runs] | None:
         """Every process that the target has for the instance, the one before kept warm too."""

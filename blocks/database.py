@@ -19,7 +19,7 @@ from stationmaster.blocks import database_copy, database_looks
 from stationmaster.blocks.guest import GuestFailedError, run
 from stationmaster.blocks.migration_dump import Given
 from stationmaster.blocks.migration_journal import TABLE
-from stationmaster.blocks.migration_rehearsal import Planned, rehearse
+from stationmaster.blocks.migration_rehearsal import Planned, Try, rehearse
 from stationmaster.blocks.migration_rows import Asked
 from stationmaster.blocks.migration_running import (
     Guest,
@@ -57,8 +57,8 @@ class DatabaseRestartedError(OutsideError):
 
     code = "database_restarted"
 
-    def __init__(self, name: str, error: RefusedError) -> None:
-        super().__init__(f"PostgreSQL restarted on {name} in the middle: {error.message}", hint="start it again")
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(f"PostgreSQL restarted on {name} in the middle: {what}", hint="start it again")
 
 
 @dataclass(frozen=True)
@@ -181,16 +181,25 @@ class ProductDatabase(BaseModel):
         """That copy is not needed any more."""
         database_copy.drop(self.url(instance), instance)
 
-    def rehearse(self, revisions: Revisions, before: tuple[str, ...], name: str, at: datetime) -> Estimate:
-        """Try what expand would run on a database at `before`, on a copy of that name beside the scratch database. The
-        file says on which data. What does not hold is in the estimate's findings.
+    def rehearse(
+        self, revisions: Revisions, before: tuple[str, ...], name: str, at: datetime, versions: Try = lambda _: ()
+    ) -> Estimate:
+        """Try what expand would run on a database at `before`, on a copy of that name beside the scratch database, and
+        `versions` on the new schema. The file says on which data. What does not hold is in the estimate's findings.
 
         Raises:
             MigrationFailedError: a revision raised.
             RowsNotMadeError, DumpTooOldError and the like: there is nothing to rehearse on.
+            DatabaseRestartedError: something did not hold, and PostgreSQL restarted meanwhile.
         """
+        server = self.scratch.get_secret_value()
+        began = started(server, "scratch")
         with self.steady():
-            return rehearse(self.scratch.get_secret_value(), name, _planned(revisions, before), at)
+            found = rehearse(server, name, _planned(revisions, before), at, versions=versions)
+        wrong = [one.message for one in found.findings] + [why for one in found.versions for why in one.failed]
+        if wrong and started(server, "scratch", _RECOVERY) != began:
+            raise DatabaseRestartedError("scratch", wrong[0])
+        return found
 
     def scratch_database(self, name: str) -> AbstractContextManager[str]:
         """An empty database of that name for as long as the block lasts; one left by a killed run is replaced."""
@@ -210,7 +219,7 @@ class ProductDatabase(BaseModel):
             yield
         except RefusedError as error:
             if started(url, name, _RECOVERY) != began:
-                raise DatabaseRestartedError(name, error) from error
+                raise DatabaseRestartedError(name, error.message) from error
             raise
 
     def _migrate(self, instance: str, guest: Guest) -> Ran:

@@ -5,12 +5,14 @@ its map; this keeps no state and decides nothing about who moves when.
 """
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, Field
 
 from stationmaster.blocks import guest
+from stationmaster.blocks.apart import apart
 from stationmaster.blocks.instances import (
     COLOURS,
     ArtifactChangedError,
@@ -84,6 +86,30 @@ class SandboxTarget(BaseModel):
             self._client.end(backend(instance, colour), fence=fence)
             raise
         return colour
+
+    @contextmanager
+    def apart(
+        self,
+        artifact: str | Path,
+        digest: str,
+        command: tuple[str, ...],
+        env: Mapping[str, str],
+        *,
+        health: str = "/healthz",
+        version: str = "/version",
+        timeout: float = 60,
+    ) -> Iterator[Endpoint]:
+        """How to ask `artifact`, which runs beside all instances for as long as the block lasts.
+
+        Raises:
+            ArtifactChangedError: the file has another digest; nothing was started.
+            InstanceDidNotStartError, WrongDigestError: as `start`.
+        """
+        verify(Path(artifact), digest)
+        wanted = Wanted(digest, health, version, timeout, secrets_in(env))
+        filled = tuple(_filled(word, {"{artifact}": str(artifact)}) for word in command)
+        with apart(filled, env, Path(self.run_dir), wanted) as socket:
+            yield Endpoint(base_url="http://apart", socket=socket)
 
     def shift(self, tenants: Sequence[str], instance: str, colour: str, fence: Fence) -> None:
         """Send all requests of `tenants` to that colour, from the next one on, all tenants at once.

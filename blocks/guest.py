@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -83,7 +84,6 @@ def run(
         NoSpaceError: the disk is full, for its files or for its log.
     """
     seen = environment(home, env or {})
-    _must_exist(command[0], seen["PATH"], cwd)
     started = time.monotonic()
     code = _call(command, cwd, seen, log, timeout)
     if code != 0:
@@ -111,7 +111,16 @@ def _printable(line: str) -> str:
     return "".join(sign if sign.isprintable() or sign == "\t" else "·" for sign in line)
 
 
-def _call(command: tuple[str, ...], cwd: Path, seen: dict[str, str], log: Path, timeout: float) -> int:
+@contextmanager
+def alongside(
+    command: tuple[str, ...], *, cwd: Path, seen: Mapping[str, str], log: Path
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """`command` runs for as long as the block lasts, in the environment `seen`; with it ends all that it started.
+
+    Raises:
+        CommandNotFoundError: no such program.
+    """
+    _must_exist(command[0], seen["PATH"], cwd)
     leashed = (sys.executable, "-I", "-S", _LEASH, str(os.getpid()), *command)
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -121,6 +130,14 @@ def _call(command: tuple[str, ...], cwd: Path, seen: dict[str, str], log: Path, 
         ) as child,
     ):
         try:
+            yield child
+        finally:
+            _end(child)
+
+
+def _call(command: tuple[str, ...], cwd: Path, seen: dict[str, str], log: Path, timeout: float) -> int:
+    with alongside(command, cwd=cwd, seen=seen, log=log) as child:
+        try:
             return child.wait(timeout)
         except subprocess.TimeoutExpired:
             raise GuestTimeoutError(
@@ -128,8 +145,6 @@ def _call(command: tuple[str, ...], cwd: Path, seen: dict[str, str], log: Path, 
                 hint="raise `timeout` in stationmaster.yaml, or see the log",
                 file=str(log),
             ) from None
-        finally:
-            _end(child)
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:

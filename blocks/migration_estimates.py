@@ -5,15 +5,20 @@ next forecast, and the comparison once production was changed.
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from stationmaster.blocks.compatible import changes_of, contract_before
+from stationmaster.domain.compatibility import schemas
 from stationmaster.domain.entries import canonical
 from stationmaster.domain.entries import digest as digest_of
 from stationmaster.domain.migration_forecast import Slack, forecast
+from stationmaster.domain.migration_outlook import NOT_REHEARSED, expected, table, took, ways_back
 from stationmaster.domain.migration_rehearsal import Estimate, statement
 from stationmaster.domain.migration_slack import compare
 from stationmaster.domain.tenants import STAGE
 
 if TYPE_CHECKING:
+    from stationmaster.blocks.leg import Leg
     from stationmaster.domain.entries import Entry
+    from stationmaster.domain.ways_out import Restore
     from stationmaster.ledger.store import Ledger
 
 
@@ -43,10 +48,39 @@ def limits(ledger: "Ledger", release: str) -> dict[str, float]:
     return found
 
 
-def forecast_of(ledger: "Ledger", release: str) -> list[str]:
-    """What approvers read; nothing where nothing was rehearsed."""
-    found = estimates(ledger, release)
-    return forecast(found, slack(ledger, release)) if found else []
+def outlook(ledger: "Ledger", release: str) -> list[str]:
+    """What people read of the release's schema change, before it and after; nothing where there is none."""
+    found, known = estimates(ledger, release), slack(ledger, release)
+    planned = next((one.fact.get("schema") for one in reversed(ledger.about(release, ["planned"]))), None)
+    if not found and not planned:
+        return []
+    kinds = [f"  {row.said}" for one in found for row in expected(one, known)]
+    told = [*forecast(found, known), *kinds] if found else [NOT_REHEARSED]
+    return [*told, *(planned["way_back"] if planned else ()), *took(ledger.entries(release))]
+
+
+def outlook_table(ledger: "Ledger", release: str) -> list[dict[str, Any]]:
+    """The same by kinds of statements, for a table."""
+    return table(estimates(ledger, release), slack(ledger, release))
+
+
+def planned_schema(leg: "Leg", restore: "Restore | None") -> dict[str, Any]:
+    """For the fact of a plan: up to when the schema change can be taken back. Nothing where there is none: stage had
+    the schema, and so has every database that the ledger knows of.
+    """
+    ledger = leg.tools.ledger
+    staged = next((one for one in reversed(ledger.history("expanded", STAGE)) if one.release == leg.release), None)
+    found = estimates(ledger, leg.release)
+    if not found and (staged is None or not _changes(leg, staged)):
+        return {}
+    return {"schema": {"rehearsed": bool(found), "way_back": ways_back(found, restore)}}
+
+
+def _changes(leg: "Leg", staged: "Entry") -> bool:
+    ledger, after = leg.tools.ledger, ",".join(sorted(staged.fact["after"]))
+    others = [one for one in leg.tools.database.databases if one != STAGE and contract_before(leg.tools, one) is None]
+    known = [schemas(changes_of(ledger, one)) for one in others]
+    return staged.fact["before"] != staged.fact["after"] or any(one and one != (after,) for one in known)
 
 
 def slack(ledger: "Ledger", release: str) -> Slack | None:

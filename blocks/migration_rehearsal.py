@@ -5,7 +5,7 @@ The copy is a database of our own on a server where databases may be made. One t
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,10 +35,12 @@ from stationmaster.domain.migration_rehearsal import (
     Estimate,
     Finding,
     Smoke,
+    Trial,
     findings_of_again,
     findings_of_heads,
     findings_of_rows,
     findings_of_schema,
+    findings_of_versions,
     statement,
 )
 from stationmaster.domain.migration_ways_back import Step, WayBack, way_back
@@ -47,6 +49,7 @@ _UNLIMITED = 24 * 3600 * 1000  # ms: a rehearsal measures how long a statement t
 _NAME = "the copy"  # how messages call the database
 
 Told = Callable[[str], None]
+Try = Callable[[str], Iterable[Trial]]  # the URL of a copy on the new schema to what was tried there
 
 
 class RehearsalBusyError(OutsideError):
@@ -94,8 +97,11 @@ class State:
     content: Content
 
 
-def rehearse(server: str, name: str, planned: Planned, at: datetime, told: Told = lambda _: None) -> Estimate:
-    """Make the copy, fill it, and try the change on it. What does not hold is in the estimate's `findings`.
+def rehearse(
+    server: str, name: str, planned: Planned, at: datetime, told: Told = lambda _: None, *, versions: Try = lambda _: ()
+) -> Estimate:
+    """Make the copy, fill it, and try the change on it, then `versions`. What does not hold is in the estimate's
+    `findings`.
 
     Raises:
         MigrationFailedError: the upgrade itself fails; production would fail too.
@@ -103,7 +109,7 @@ def rehearse(server: str, name: str, planned: Planned, at: datetime, told: Told 
         RehearsalBusyError: another rehearsal is at it.
     """
     with _alone(server, name), temporary(server, name) as url:
-        copy = Copy(url, planned, told)
+        copy = Copy(url, planned, told, versions)
         dump = copy.begun(at)
         steps = copy.steps()
         rows = copy.filled()
@@ -117,6 +123,7 @@ class Copy:
     url: str
     planned: Planned
     told: Told
+    versions: Try = lambda _: ()
 
     def begun(self, at: datetime) -> Dump | None:
         """The copy is at the revision from which the change starts."""
@@ -179,7 +186,7 @@ class Copy:
                 "no_down": way.no_down, "findings": way.findings,
             }
         )  # fmt: skip
-        return self._smoked(self._back_and_again(estimate, way, base, first) if way.undone else estimate)
+        return self._used(self._smoked(self._back_and_again(estimate, way, base, first) if way.undone else estimate))
 
     def _back_and_again(self, estimate: Estimate, way: WayBack, base: State, first: State) -> Estimate:
         self.told(f"down over {', '.join(way.undone)}")
@@ -240,6 +247,13 @@ class Copy:
             except GuestFailedError as error:
                 findings.append(_failed("smoke_failed", f"on the new schema `{told}` fails", error.said.strip()))
         return _found(estimate, *findings).model_copy(update={"smoke": tuple(passed)})
+
+    def _used(self, estimate: Estimate) -> Estimate:
+        """By the versions of the product, unless the copy is not what production would become."""
+        if estimate.findings:
+            return estimate
+        tried = tuple(self.versions(self.url))
+        return _found(estimate.model_copy(update={"versions": tried}), *findings_of_versions(tried))
 
     def state(self) -> State:
         with self._connected() as connection:

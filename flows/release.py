@@ -89,7 +89,7 @@ def prove(leg: Leg) -> tuple[Cut, Artifact]:
     scan(leg, this, artifact)
 
     lint(leg, this)
-    rehearse(leg, this)
+    rehearse(leg, this, artifact)
     require_unfrozen(leg, this, "stage")
     expand(leg, this, STAGE)
     stage(leg, this, artifact)

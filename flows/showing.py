@@ -19,6 +19,7 @@ from prefect.exceptions import PrefectException
 from prefect.settings import get_current_settings
 
 from stationmaster.blocks.carried import recalled
+from stationmaster.blocks.migration_estimates import outlook, outlook_table
 from stationmaster.blocks.owing import said
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.contract import Condition, rows
@@ -76,11 +77,22 @@ def _show(tools: Toolbox, release: str, begins: str | None, *, planned: bool, br
     if plan := plan_of(entries):
         if planned:
             create_table_artifact(plan_rows(plan, running), key=f"plan-{release}", description=f"The plan of {release}")
+        if planned and (schema := outlook_table(tools.ledger, release)):
+            create_table_artifact(
+                schema, key=f"schema-{release}", description=f"What the schema change of {release} is expected to take"
+            )
         create_progress_artifact(
             percent(plan, entries), key=f"progress-{release}", description=f"Tenants of the plan that have {release}"
         )
     create_markdown_artifact(
-        summary(release, entries, running, begins=begins, owed=_owed(tools, release, entries)),
+        summary(
+            release,
+            entries,
+            running,
+            begins=begins,
+            owed=_owed(tools, release, entries),
+            schema=outlook(tools.ledger, release),
+        ),
         key=f"summary-{release}",
         description=f"{release}, as the ledger has it",
     )

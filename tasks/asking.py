@@ -8,11 +8,12 @@ from stationmaster.blocks.approval import asked, asked_for, mandate_of
 from stationmaster.blocks.approving import desk_of
 from stationmaster.blocks.confirmation import confirmation
 from stationmaster.blocks.leg import Leg
-from stationmaster.blocks.migration_estimates import forecast_of
+from stationmaster.blocks.migration_estimates import outlook
 from stationmaster.blocks.modes import announced
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.asking import Asking, asking_approval, asking_confirmation
 from stationmaster.domain.errors import InputError, OutsideError
+from stationmaster.domain.question import Question
 from stationmaster.tasks import act
 
 _log = logging.getLogger("stationmaster.asking")
@@ -25,7 +26,7 @@ def ask_approval(leg: Leg, cut: Cut) -> None:
     mandate = mandate_of(leg.tools.ledger, leg.release, asked_for(leg.tools.ledger, leg.release))
     question = asked(desk, cut, mandate)
     if not desk.decide(cut, question, leg.tools.now()).satisfied:
-        _post(leg, asking_approval(cut, question, _forecast(leg)))
+        _post(leg, asking_approval(cut, question, _schema(leg, question)))
 
 
 @act("ask for confirmation", timeout=120)
@@ -35,10 +36,14 @@ def ask_confirmation(leg: Leg) -> None:
         _post(leg, asking_confirmation(leg.release, leg.request.asked()))
 
 
-def _forecast(leg: Leg) -> list[str]:
-    """What the schema change will take, and whom it limits."""
+def _schema(leg: Leg, question: Question) -> list[str]:
+    """What the schema change will take, and whom it limits. A contract was not rehearsed on a copy, and nothing but a
+    backup leads back.
+    """
+    if question.act == "contract":
+        return list(leg.tools.ledger.about(leg.release, ["contract_mandated"])[-1].fact.get("way_back", ()))
     limits = [str(one) for one in announced(leg.tools.ledger, leg.release)]
-    return [*forecast_of(leg.tools.ledger, leg.release), *limits]
+    return [*outlook(leg.tools.ledger, leg.release), *limits]
 
 
 def _post(leg: Leg, asking: Asking) -> None:

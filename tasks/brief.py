@@ -9,6 +9,7 @@ from collections.abc import Callable
 from stationmaster.blocks.approval import mandate_of
 from stationmaster.blocks.carried import fragments_of, recalled
 from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.migration_estimates import outlook
 from stationmaster.blocks.modes import announced
 from stationmaster.blocks.owing import said
 from stationmaster.domain.artifact import Artifact, Cut
@@ -109,6 +110,7 @@ def _brief(leg: Leg, cut: Cut, artifact: Artifact, plan: Plan, now: Standing | N
         fragments=_fragments(leg, cut), approved_by=_approvers(leg), flags=flag_states(flags) if flags else None,
         standing=now, passed=_passed(leg), owed=said(leg.tools, cut.product),
         limits=[str(one) for one in announced(leg.tools.ledger, leg.release)],
+        schema=outlook(leg.tools.ledger, leg.release),
     )  # fmt: skip
 
 

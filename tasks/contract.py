@@ -36,6 +36,7 @@ from stationmaster.domain.compatibility import schema_of
 from stationmaster.domain.contract import Condition, contract_digest, ready
 from stationmaster.domain.errors import RefusedError, StationmasterError
 from stationmaster.domain.mandate import Mandate
+from stationmaster.domain.migration_outlook import contract_way_back
 from stationmaster.domain.tenants import STAGE
 from stationmaster.tasks import act
 
@@ -96,7 +97,14 @@ def lay_down(leg: Leg, what: Contracting, may: tuple[str, ...]) -> None:
     ends = now + timedelta(seconds=policy_for(leg.tools.ledger, what.cut).approvals.valid_for)
     made = Mandate.lay_down(leg.release, parts, (), ends, planned)
     question = asked(desk_of(leg), what.cut, made)
-    fact = {**question.fact(), **made.fact(), "databases": databases, "revisions": list(what.revisions)}
+    back = [contract_way_back(what.cut.product.database.restore)] if what.cut.product.database else []
+    fact = {
+        **question.fact(),
+        **made.fact(),
+        "databases": databases,
+        "revisions": list(what.revisions),
+        "way_back": back,
+    }
     leg.record("contract_mandated", {"digest": made.digest}, fact, personal=question.personal())
 
 

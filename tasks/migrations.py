@@ -13,11 +13,12 @@ from stationmaster.blocks.database import Migrated, Revisions
 from stationmaster.blocks.kept import keep_log, keep_printed
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.migration_estimates import compared, limits
+from stationmaster.blocks.migration_trials import Version, tried, versions_on
 from stationmaster.blocks.modes import announce, interruption, limited
 from stationmaster.blocks.openness import must_be_migratable, must_be_unfrozen
 from stationmaster.blocks.secrecy import mask_of
 from stationmaster.blocks.superseding import proved_in_stage
-from stationmaster.domain.artifact import Cut
+from stationmaster.domain.artifact import Artifact, Cut
 from stationmaster.domain.errors import RefusedError
 from stationmaster.domain.migration_need import need_of
 from stationmaster.domain.migration_rehearsal import Estimate
@@ -69,24 +70,27 @@ def lint(leg: Leg, cut: Cut) -> None:
 
 
 @act("rehearse", timeout=8 * 3600)
-def rehearse(leg: Leg, cut: Cut) -> None:
+def rehearse(leg: Leg, cut: Cut, artifact: Artifact) -> None:
     """Before stage gets a schema change: on a copy of production's size, up, down and up again, from each state that a
-    database of production is in. What the copy says is what the approvers are told to expect.
+    database of production is in; then every version that runs there, comes there or may be gone back to. What the copy
+    says is what the approvers are told to expect.
     """
     database = cut.product.database
     if database is None or database.rehearsal is None or proved_in_stage(leg):
         return
     revisions = _revisions(leg, cut, database)
-    states = _states(leg, revisions, {*leg.tools.database.databases} - {STAGE})
+    behind = _behind(leg, revisions, {*leg.tools.database.databases} - {STAGE})
+    states = sorted(set(behind.values()))
     inputs = {"commit": cut.commit.commit, "from": [list(state) for state in states]}
     if not states or leg.recorded("rehearsed", inputs):
         return
-    copy = f"stm_rehearsal_{cut.product.product}".replace("-", "_")  # one at a time; a killed one's is replaced
-    found = [leg.tools.database.rehearse(revisions, state, copy, leg.tools.now()) for state in states]
+    asked = {state: _versions(leg, cut, artifact, [one for one in behind if behind[one] == state]) for state in states}
+    found = [_rehearsed(leg, cut, revisions, state, asked[state]) for state in states]
     report = keep_printed(leg.tools, Printed(json.dumps([one.record() for one in found], indent=1).encode()))
     if failed := [finding for one in found for finding in one.findings]:
         raise RehearsalFailedError(failed, report)
-    leg.record("rehearsed", inputs, {"estimates": [_masked(leg, one) for one in found], "report": report})
+    fact = {"estimates": [_masked(leg, one) for one in found], "report": report}
+    leg.record("rehearsed", inputs, {**fact, "pairs": [pair for one in found for pair in one.pairs]})
 
 
 @act("plan modes", timeout=900)
@@ -184,9 +188,28 @@ def _states(leg: Leg, revisions: Revisions, instances: Iterable[str]) -> list[tu
     """The states of those databases in which something would run, each once, sorted. An empty one has no old code that
     could break, and no rows to wait for.
     """
+    return sorted(set(_behind(leg, revisions, instances).values()))
+
+
+def _behind(leg: Leg, revisions: Revisions, instances: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Those databases with the heads that each has."""
     asked = _Asked(leg, revisions)
     heads = {instance: leg.tools.database.revision(instance) for instance in sorted(instances)}
-    return sorted({at for instance, at in heads.items() if at and not asked.has(instance, at)})
+    return {instance: at for instance, at in heads.items() if at and not asked.has(instance, at)}
+
+
+def _versions(leg: Leg, cut: Cut, artifact: Artifact, instances: list[str]) -> tuple[Version, ...]:
+    asked = cut.product.database and cut.product.database.rehearsal
+    return versions_on(leg, cut, artifact, instances) if asked and asked.journeys else ()
+
+
+def _rehearsed(
+    leg: Leg, cut: Cut, revisions: Revisions, state: tuple[str, ...], versions: tuple[Version, ...]
+) -> Estimate:
+    copy = f"stm_rehearsal_{cut.product.product}".replace("-", "_")  # one at a time; a killed one's is replaced
+    return leg.tools.database.rehearse(
+        revisions, state, copy, leg.tools.now(), lambda url: tried(leg, cut.product.stage_tenant, versions, url)
+    )
 
 
 def _masked(leg: Leg, estimate: Estimate) -> dict[str, Any]:

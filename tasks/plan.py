@@ -8,6 +8,7 @@ from stationmaster.blocks.agendas import agenda_of
 from stationmaster.blocks.carried import contains
 from stationmaster.blocks.consents import unapproved
 from stationmaster.blocks.leg import Leg
+from stationmaster.blocks.migration_estimates import planned_schema
 from stationmaster.blocks.openness import arrived
 from stationmaster.blocks.superseding import must_take_back_nobody, superseded
 from stationmaster.domain.agenda import Agenda
@@ -54,7 +55,7 @@ def make_plan(leg: Leg, cut: Cut, artifact: Artifact) -> Plan:
         begun=begun(earlier, mine),
         behind=_behind(leg, cut, directory, running),
     )  # fmt: skip
-    fact = {**made.fact(), "basis": basis, "why": _why(earlier, basis), **_awaited(asked)}
+    fact = {**made.fact(), "basis": basis, "why": _why(earlier, basis), **_awaited(asked), **_schema(leg, cut)}
     must_take_back_nobody(leg, cut, [tenant for wave in made.waves for tenant in wave.tenants])
     leg.record("planned", {"basis": basis, "at": instant(at)}, fact)
     return made
@@ -91,6 +92,10 @@ def _awaited(asked: Mapping[str, Standing]) -> dict[str, Any]:
     """Whose answer may still come, and until when: whoever wakes the release reads it here."""
     ends = {tenant: instant(one.until) for tenant, one in sorted(asked.items()) if one.state == "asked"}
     return {"awaited": ends} if ends else {}
+
+
+def _schema(leg: Leg, cut: Cut) -> dict[str, Any]:
+    return planned_schema(leg, cut.product.database.restore) if cut.product.database else {}
 
 
 def _stands(planned: Entry, basis: dict[str, Any], mine: Collection[str], at: datetime) -> bool:

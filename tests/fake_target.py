@@ -1,7 +1,8 @@
 """A deploy target in memory, and what is seen of it: its counters and the answers of what it runs."""
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,14 +71,22 @@ class FakeTarget:
         verify(Path(artifact), digest)
         self._fenced(fence)
         said = json.loads(Path(artifact).read_text())
-        if said.get("kind") == "broken":
-            raise InstanceDidNotStartError(f"{instance} ended 3 times, exit code 1\nno such column")
-        if said.get("kind") == "liar":
-            raise WrongDigestError(f"{instance} says that it runs something else")
+        _must_start(instance, said)
         colour = min(free, key=lambda colour: (instance, colour) in self.runs)
         self.runs[instance, colour] = {**said, "digest": digest, "env": dict(env or {}), "asked_at": version}
         self.did.append(("started", instance, str(said["version"])))
         return colour
+
+    @contextmanager
+    def apart(
+        self, artifact: str | Path, digest: str, command: tuple[str, ...], env: Mapping[str, str], *,
+        health: str = "/healthz", version: str = "/version", timeout: float = 60,
+    ) -> Iterator[FakeEndpoint]:  # fmt: skip
+        verify(Path(artifact), digest)
+        said = json.loads(Path(artifact).read_text())
+        _must_start("apart", said)
+        self.did.append(("asked apart", env["DATABASE_URL"].rpartition("/")[2], str(said["version"])))
+        yield _endpoint("apart", said)
 
     def shift(self, tenants: Sequence[str], instance: str, colour: str, fence: Fence) -> None:
         self._known(instance)
@@ -122,13 +131,8 @@ class FakeTarget:
         return Printed(f"serving with {found['env']}\n".encode() if found else b"")
 
     def endpoint(self, instance: str, colour: str) -> FakeEndpoint:
-        def answer(request: httpx.Request) -> httpx.Response:
-            found = self.runs[instance, colour]
-            failing = request.url.path in found.get("fails", {}).get(instance, ())
-            return httpx.Response(500 if failing else 200, json={"version": found["version"]})
-
         self._known(instance)
-        return FakeEndpoint(base_url=f"http://{instance}", answer=answer)
+        return _endpoint(instance, self.runs[instance, colour])
 
     def _running(self, place: Place, found: dict[str, Any], version: str) -> Running:
         answers = version == found["asked_at"]
@@ -147,6 +151,21 @@ class FakeTarget:
 
 def _without(modes: dict[str, str], tenant: str) -> dict[str, str]:
     return {name: mode for name, mode in modes.items() if name != tenant}
+
+
+def _must_start(instance: str, said: Mapping[str, Any]) -> None:
+    if said.get("kind") == "broken":
+        raise InstanceDidNotStartError(f"{instance} ended 3 times, exit code 1\nno such column")
+    if said.get("kind") == "liar":
+        raise WrongDigestError(f"{instance} says that it runs something else")
+
+
+def _endpoint(instance: str, found: Mapping[str, Any]) -> FakeEndpoint:
+    def answer(request: httpx.Request) -> httpx.Response:
+        failing = request.url.path in found.get("fails", {}).get(instance, ())
+        return httpx.Response(500 if failing else 200, json={"version": found["version"]})
+
+    return FakeEndpoint(base_url=f"http://{instance}", answer=answer)
 
 
 @dataclass

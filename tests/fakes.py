@@ -17,13 +17,14 @@ from pydantic import BaseModel, PrivateAttr, SecretStr
 
 from stationmaster.blocks.chat import ChatRefusedError, ChatUnavailableError
 from stationmaster.blocks.database import DatabaseRestartedError, Migrated, Revisions
+from stationmaster.blocks.migration_rehearsal import Try
 from stationmaster.blocks.migration_running import MigrationFailedError
 from stationmaster.blocks.source import UnknownRefError
 from stationmaster.domain.artifact import Change, Commit
 from stationmaster.domain.boarding import Merged
 from stationmaster.domain.duration import instant
 from stationmaster.domain.errors import InputError, OutsideError, RefusedError, nearest
-from stationmaster.domain.migration_rehearsal import Estimate, Finding, statement
+from stationmaster.domain.migration_rehearsal import Estimate, Finding, findings_of_versions, statement
 
 _LONG_AGO = datetime.fromtimestamp(1_700_000_000, UTC)
 
@@ -213,7 +214,9 @@ class FakeDatabase(BaseModel):
                for one in texts if head not in before]  # fmt: skip
         return Migrated(before, self.revision(instance), str(log), tuple({**one, "attempts": 1} for one in ran))
 
-    def rehearse(self, revisions: Revisions, before: tuple[str, ...], name: str, at: datetime) -> Estimate:
+    def rehearse(
+        self, revisions: Revisions, before: tuple[str, ...], name: str, at: datetime, versions: Try = lambda _: ()
+    ) -> Estimate:
         """A second for each statement; the word KEEPS in one is what its downgrade leaves."""
         head, sql = self._script(revisions)
         if "RAISE" in sql:
@@ -224,9 +227,14 @@ class FakeDatabase(BaseModel):
         ran = [{"revision": head, "sql": one, "ms": 1000.0, "held_ms": 1000.0, "lock": "ACCESS EXCLUSIVE",
                 "kind": "long"} for one in texts]  # fmt: skip
         left = [Finding(rule="downgrade_leaves", message=one, fix="undo it") for one in texts if "KEEPS" in one]
+        began = self._restarts
+        found = () if left else tuple(versions(f"{self.scratch.get_secret_value()}/{name}"))
+        if self._restarts != began and (wrong := [why for one in found for why in one.failed]):
+            raise DatabaseRestartedError("scratch", wrong[0])
         return Estimate(
-            before=before, after=(head,), at=instant(at), rows=dict(asked.rows), findings=tuple(left), undone=(head,),
-            statements=tuple(statement(one) for one in ran), up_ms=1000.0 * len(ran), down_ms=1.0, again_ms=1.0,
+            before=before, after=(head,), at=instant(at), rows=dict(asked.rows), undone=(head,), versions=found,
+            findings=(*left, *findings_of_versions(found)), statements=tuple(statement(one) for one in ran),
+            up_ms=1000.0 * len(ran), down_ms=1.0, again_ms=1.0,
         )  # fmt: skip
 
     @contextlib.contextmanager
@@ -236,7 +244,7 @@ class FakeDatabase(BaseModel):
             yield
         except RefusedError as error:
             if self._restarts != began:
-                raise DatabaseRestartedError(instance or "scratch", error) from error
+                raise DatabaseRestartedError(instance or "scratch", error.message) from error
             raise
 
     def restart(self) -> None:

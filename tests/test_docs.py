@@ -136,6 +136,14 @@ def test_every_act_of_the_runbook_is_in_the_picture_and_on_the_walk() -> None:
         assert f"`{act}`" in walk
 
 
+def test_every_act_of_the_contract_is_on_the_walk() -> None:
+    walk = (DOCS / "explanation/walk.md").read_text()
+    found = acts("contract", "carry")
+    assert len(found) > 8
+    for act in found:
+        assert f"`{act}`" in walk
+
+
 def test_every_act_of_the_way_back_is_on_its_page() -> None:
     page = (DOCS / "explanation/rollback.md").read_text()
     found = acts("rollback", "undo")

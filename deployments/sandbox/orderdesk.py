@@ -47,9 +47,10 @@ class Release:
 RELEASES = (
     Release("v1.0.0", "Iod000004", "808f68897c622693e944d7e9c89d0218d91aa383"),
     Release("v1.1.0", "Iod000007", "1217aa58d1428e7b72911c629f8dc4c98d1a9e28"),
-    Release("v1.2.0", "Iod00000b", "0ab38046916e2fe53085aa61963bb5268ae052cf"),
-    Release("v1.3.0", "Iod00000e", "b77f1b9dc2dd92cf749610413501a753d5da602c"),
-    Release("v1.4.0", "Iod000012", "b4425d52e2e59b6b637725c3ac3142b2da4fdb9a"),
+    Release("v1.2.0", "Iod00000b", "484d0ebe758c788b225df79f42c4783c1c0615fc"),
+    Release("v1.3.0", "Iod00000e", "2c99e7822dd8e48215a61e24712d8e4df64c6338"),
+    Release("v1.4.0", "Iod000012", "549c5b12f19dab375821b7d6f16e7a1ebaa0a2c3"),
+    Release("v1.4.1", "Iod000014", "9799efb614c11094ce81885cd8573654b631f99c"),
 )
 
 _INIT = ("init", "--quiet", "--template=", "--initial-branch=main", "--object-format=sha1")

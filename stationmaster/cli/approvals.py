@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from cyclopts import App
 
-from stationmaster.blocks.migration_estimates import forecast_of
+from stationmaster.blocks.migration_estimates import outlook
 from stationmaster.blocks.ratification import (
     approvers_of,
     must_be_possible,
@@ -60,8 +60,8 @@ def status(release: str, *, product: str | None = None, json: Flag = False) -> i
         desk = desk_for(ledger, product)
         lookup.find(ledger, release)
         question, decision = desk.question(release), desk.weigh(release, now())
-        rehearsal = forecast_of(ledger, release)
-    found = {**record(question, decision), **({"rehearsal": rehearsal} if rehearsal else {})}
+        schema = outlook(ledger, release) if question.act != "contract" else _contract(ledger, release)
+    found = {**record(question, decision), **({"schema": schema} if schema else {})}
     answer(found, as_json=json, text=_status(release, found))
     return Exit.YES if decision.satisfied else Exit.WAITING
 
@@ -139,6 +139,10 @@ def _rules(ledger: "Ledger", name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _contract(ledger: "Ledger", release: str) -> list[str]:
+    return list(ledger.about(release, ["contract_mandated"])[-1].fact.get("way_back", ()))
+
+
 def _status(release: str, found: dict[str, Any]) -> str:
     lacks = [*(f"{n} more {role}" for role, n in found["missing"].items()), *found["lacking"]]
     rows = [(one["who"], one["role"], one["at"], one["assurance"]) for one in found["given"]]
@@ -146,7 +150,7 @@ def _status(release: str, found: dict[str, Any]) -> str:
         [
             f"{release}: {'approved' if found['satisfied'] else 'needs ' + ', '.join(lacks)}",
             f"mandate {found['mandate']}",
-            *found.get("rehearsal", ()),
+            *found.get("schema", ()),
             *([table(("who", "role", "at", "assurance"), rows)] if rows else ["nobody approved yet"]),
             *(f"refused: {one['message']} ({one['rule']})" for one in found["refused"]),
         ]

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def matrix(*, product: str | None = None, json: Flag = False) -> None:
     """Say which version of the product is proved on which schema, and what each tenant could go back to now.
 
-    A pair is proved when the product's journeys passed in stage with that artifact on that schema. A rollback to what
-    is not proved on the schema of the tenant's database is refused. Asks no database: schemas are as the ledger says.
+    A pair is proved when the product's journeys passed with that artifact on that schema, in stage or on a rehearsed
+    copy. A rollback to what is not proved on the schema of the tenant's database is refused. Asks no database: schemas
+    are as the ledger says.
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ from typing import Any
 
 from stationmaster.blocks import carried
 from stationmaster.blocks.agendas import agenda_of
+from stationmaster.blocks.migration_estimates import outlook
 from stationmaster.blocks.owing import Opened, said
 from stationmaster.cli.output import table
 from stationmaster.cli.person import now
@@ -14,9 +15,12 @@ from stationmaster.domain.documents import read
 from stationmaster.domain.duration import instant
 from stationmaster.domain.freeze import FREEZES, in_force, touchable
 from stationmaster.domain.interruption import Interruption
+from stationmaster.domain.migration_outlook import NOT_REHEARSED, ways_back
 from stationmaster.domain.plan import Place, plan
 from stationmaster.domain.product import Product
 from stationmaster.domain.tenants import Consent
+from stationmaster.domain.ways_out import Restore
+from stationmaster.ledger.store import Ledger
 
 _UNBUILT = "sha256:" + "0" * 64  # no tenant can run what is not built
 
@@ -29,6 +33,7 @@ def preview(product: str | None, ref: str) -> dict[str, Any]:
     config = read(Product, source.read(commit.commit, "stationmaster.yaml"), "stationmaster.yaml").value
     with open_ledger(name) as ledger:
         running, freezes = ledger.running(), in_force(ledger.latest(FREEZES), now())
+        schema = _schema(ledger, config, commit.commit) if config.database else []
         owed = said(Opened(ledger, source, recall("signer", name), now), config)
     before = tuple(sorted({entry.fact["commit"] for entry in running.values()}))
     directory = recall("tenants", name).read(config)
@@ -57,6 +62,7 @@ def preview(product: str | None, ref: str) -> dict[str, Any]:
         "migrations": added,
         "modes": [one.fact() for one in limits],
         "modes_unknown": unknown,
+        "schema": schema,
         "flags_change": bool(config.flags and any(source.differs(old, commit.commit, config.flags) for old in before)),
         "waves": made.fact()["waves"],
         "left_out": {one.tenant: one.reason for one in made.placements if one.place != "wave"},
@@ -64,6 +70,23 @@ def preview(product: str | None, ref: str) -> dict[str, Any]:
         "owed": owed,
         "approvals": config.rules.quorum("manual"),
     }
+
+
+def _schema(ledger: Ledger, config: Product, commit: str) -> list[str]:
+    """What the rehearsal of a release of the same commit said, the newest first; else what one will."""
+    same = {one.release for one in ledger.every("cut") if one.fact["commit"] == commit}
+    known = [one.release for one in ledger.every("rehearsed") if one.release in same]
+    if known:
+        return outlook(ledger, known[-1])
+    asked = config.database.rehearsal if config.database else None
+    rows = ", ".join(f"{count:,} rows of {table}" for table, count in asked.rows.items()) if asked else ""
+    if asked is None:
+        return [f"{NOT_REHEARSED}: database.rehearsal is not declared", *ways_back((), _restore(config))]
+    return [f"not rehearsed yet: the release tries it on {rows or 'a dump'} first"]
+
+
+def _restore(config: Product) -> Restore | None:
+    return config.database.restore if config.database else None
 
 
 def _asked(consent: Consent) -> str:
@@ -81,6 +104,7 @@ def shown(found: dict[str, Any]) -> str:
     lines += [f"migration   {path}" for path in found["migrations"]]
     lines += [f"limits      {Interruption.read(one)}" for one in found["modes"]]
     lines += [f"limits      not known: {found['modes_unknown']}"] if found["modes_unknown"] else []
+    lines += [f"schema      {line}" for line in found["schema"]] if found["migrations"] else []
     lines += ["flags       change"] if found["flags_change"] else []
     lines += [f"wave        {wave['name']}: {', '.join(wave['tenants'])}  {_slot(wave)}" for wave in found["waves"]]
     lines += [f"left out    {tenant}: {reason}" for tenant, reason in found["left_out"].items()]

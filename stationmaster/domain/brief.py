@@ -40,10 +40,11 @@ def brief(
     passed: Sequence[str] = (),
     owed: Sequence[str] = (),
     limits: Sequence[str] = (),
+    schema: Sequence[str] = (),
 ) -> Brief:
     """The brief of a release as it stands; `standing` says how far it is, nothing of it when it is not given. `passed`
     says of each place what was closed there and by whose waivers it was reached; `owed` what is left from before;
-    `limits` whose service a schema change limits, how and when.
+    `limits` whose service a schema change limits, how and when; `schema` what is expected of that change.
 
     The same arguments give the same bytes, so that an update that changes nothing can be told.
     """
@@ -61,6 +62,7 @@ def brief(
             *_limits(limits),
             *_passed(passed),
             *_owed(owed),
+            *_schema(schema),
             *_care(cut, fragments, approved_by, flags or {}),
             divider(),
             *_changes(cut, fragments),  # last: only this grows without bound, and what overflows goes to the thread
@@ -113,6 +115,11 @@ def _passed(passed: Sequence[str]) -> Iterator[Block]:
 def _owed(owed: Sequence[str]) -> Iterator[Block]:
     if owed:
         yield from sections("\n".join(["*Owed from before*", *(f"• {escaped(one)}" for one in owed)]))
+
+
+def _schema(schema: Sequence[str]) -> Iterator[Block]:
+    if schema:
+        yield from sections("\n".join(["*Schema change*", *(escaped(one) for one in schema)]))
 
 
 def _spoken(seconds: int) -> str:

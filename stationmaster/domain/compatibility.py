@@ -1,5 +1,5 @@
-"""Which version of the product is proved on which schema: what the journeys showed in stage, of every release and every
-contract. A projection of entries; it asks no database and decides for nobody.
+"""Which version of the product is proved on which schema: what the journeys showed on a rehearsed copy and in stage, of
+every release and every contract. A projection of entries; it asks no database and decides for nobody.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 from stationmaster.domain.entries import RUNS, Entry
 
-PROVES = frozenset({"staged", "proved"})  # steps whose fact has the pairs that passed in stage
+PROVES = frozenset({"rehearsed", "staged", "proved"})  # steps whose fact has the pairs that passed
 CONTRACT = frozenset({"contracting", "contracted", "contract_stopped"})
 SCHEMA = frozenset({"expanding", "expanded", *CONTRACT})  # steps about one database
 _UNDER_WAY = frozenset({"expanding", "contracting"})
@@ -17,8 +17,8 @@ _UNDER_WAY = frozenset({"expanding", "contracting"})
 @dataclass(frozen=True)
 class Proof:
     """The artifact of that digest works on that schema: by which release's entry, and when. Its journeys passed in
-    stage on the schema `passed_on`, which is that one or has grown out of it. A schema is the sorted heads of a
-    database with commas between.
+    stage or on a rehearsed copy on the schema `passed_on`, which is that one or has grown out of it. A schema is the
+    sorted heads of a database with commas between.
     """
 
     digest: str
@@ -59,7 +59,7 @@ class Matrix:
 
 
 def _shown(entry: Entry) -> Iterator[tuple[str, str, str]]:
-    for digest, schema in entry.fact["pairs"]:
+    for digest, schema in entry.fact.get("pairs", ()):
         yield digest, schema, schema
     for digest, schema in entry.fact.get("covers", ()):
         yield digest, schema, str(entry.fact["revision"])

@@ -183,6 +183,7 @@ def _way_back(facts: Facts) -> Condition:
     return _all_new(
         facts, "way_back", facts.back, f"what its tenants would go back to is {facts.version} or newer",
         f"wait for the release after {facts.version}, or say database.contract.way_back: give_up",
+        does="would go back to",
     )  # fmt: skip
 
 
@@ -219,20 +220,24 @@ def _window(facts: Facts) -> Condition:
     return _met(facts, "window", "it may be touched now")
 
 
-def _all_new(facts: Facts, name: Name, found: Sequence[Runs], good: str, way_out: str) -> Condition:
+def _all_new(
+    facts: Facts, name: Name, found: Sequence[Runs], good: str, way_out: str, *, does: str = "runs"
+) -> Condition:
     """Met when each is known to be new."""
     old = [one for one in found if one.new is not True]
     if not old:
         return _met(facts, name, good)
-    told = [f"{one.name} {_runs(one)}" for one in old[:_NAMED]]
+    told = [f"{one.name} {_runs(one, does)}" for one in old[:_NAMED]]
     more = [f"and {len(old) - _NAMED} more"] if len(old) > _NAMED else []
     return _not(facts, name, ", ".join([*told, *more]), way_out)
 
 
-def _runs(one: Runs) -> str:
+def _runs(one: Runs, does: str) -> str:
     if one.new is None:
-        return f"runs {one.version}, of which nobody knows whether it is newer" if one.version else "does not say what"
-    return f"runs {one.version}"
+        return (
+            f"{does} {one.version}, of which nobody knows whether it is newer" if one.version else "does not say what"
+        )
+    return f"{does} {one.version}"
 
 
 _RULES = (

@@ -25,7 +25,7 @@ STEPS: dict[str, str] = {
     "cut": "the commit was chosen: commit, version, previous, changes",
     "built": "the one artifact was published: digest, size, name",
     "tested": "the product's checks passed against the artifact: checks",
-    "rehearsed": "a schema change ran on a copy of production's size, and back: estimates, report",
+    "rehearsed": "a schema change ran on a copy of production's size, and back: estimates, report, pairs",
     "expanding": "the database in the subject is about to be expanded: before; in production asked_at",
     "expanded": "the database in the subject was expanded: before, after; in production asked_at",
     "notice": "tenants of the database in the subject are to be told: mode, tenants, why, seconds, start, end, closed",

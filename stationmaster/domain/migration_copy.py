@@ -37,6 +37,11 @@ class Rehearsal(BaseModel):
     smoke: tuple[Words, ...] = Field(
         default=(), description="Commands of the export that must pass on the new schema, DATABASE_URL."
     )
+    journeys: bool = Field(
+        default=True,
+        description="Whether each version that runs on the database, or comes to it, must pass its journeys on the "
+        "copy too, and each that somebody may go back to is tried there.",
+    )
     timeout: Seconds = Field(default=3600, description="How long each part of it may take.")
 
     @model_validator(mode="after")

@@ -31,7 +31,9 @@ def outline(record: Mapping[str, Any]) -> str:
     held = f", {lock['lock']} for {spoken(lock['ms'])}" if lock else ""
     undone = "and back" if record["undone"] else "no way back, by decision" if record["no_down"] else "not back"
     way = f"{', '.join(record['from']) or 'nothing'} → {', '.join(record['to'])}"
-    return f"{way} in {spoken(record['up_ms'])}{held}, {undone}"
+    work = [one for one in record["versions"] if not one["failed"]]
+    worked = f"; {len(work)} version{'s' * (len(work) != 1)} worked on it" if record["versions"] else ""
+    return f"{way} in {spoken(record['up_ms'])}{held}, {undone}{worked}"
 
 
 def beside(record: Mapping[str, Any] | None) -> str:
@@ -44,8 +46,13 @@ def beside(record: Mapping[str, Any] | None) -> str:
 
 
 def expected_ms(estimate: Estimate, slack: Slack | None) -> float:
-    """What production is told to take: never less than was rehearsed."""
-    return round(estimate.up_ms * max(1.0, slack.ratio if slack else 1.0), 1)
+    """What production is told to take."""
+    return round(estimate.up_ms * times(slack), 1)
+
+
+def times(slack: Slack | None) -> float:
+    """How many times longer than rehearsed it is expected to take: never less."""
+    return max(1.0, slack.ratio if slack else 1.0)
 
 
 def _lines(one: Estimate, slack: Slack | None) -> Iterator[str]:
@@ -56,12 +63,24 @@ def _lines(one: Estimate, slack: Slack | None) -> Iterator[str]:
     else:
         yield f"  longest lock: {longest.lock} for {spoken(longest.held_ms)}, {longest.revision}: {longest.sql[:90]}"
     yield f"  way back: {_back(one)}"
-    if slack is not None:
+    yield from _versions(one)
+    if slack is None:
+        yield "  expect the same in production: no slack is known, since none was rehearsed before"
+    else:
         yield (
             f"  expect {spoken(expected_ms(one, slack))} in production: "
             f"{slack.release} took {slack.ratio:g} times what was rehearsed"
         )
     yield from (f"  {finding.rule}: {finding.message}" for finding in one.findings)
+
+
+def _versions(one: Estimate) -> Iterator[str]:
+    works = [each.version for each in one.versions if each.passed]
+    if works:
+        yield f"  works on the new schema: {', '.join(works)}"
+    for each in one.versions:
+        if not each.passed:
+            yield f"  nobody can go back to {each.version} from it: {'; '.join(each.failed)[:200]}"
 
 
 def _heads(heads: tuple[str, ...]) -> str:

@@ -30,6 +30,7 @@ Rule = Literal[
     "again_failed",
     "again_differs",  # upgraded a second time it is another schema
     "smoke_failed",
+    "journey_failed",  # of a version that runs there, or that the release brings
 ]
 
 
@@ -81,6 +82,21 @@ class Smoke(Value):
     seconds: float
 
 
+class Trial(Value):
+    """A version of the product on the new schema: which of its journeys `failed` there and why; none when it works.
+    One that is `needed` runs on such a database or comes to it; to another somebody could only go back.
+    """
+
+    digest: str
+    version: str
+    needed: bool
+    failed: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return not self.failed
+
+
 class Dump(Value):
     """The restored dump: the name of its file and its digest, when it was taken, and why nobody is in it."""
 
@@ -107,6 +123,7 @@ class Estimate(Value):
     again_ms: Ms | None = None
     no_down: tuple[NoDown, ...] = ()
     smoke: tuple[Smoke, ...] = ()
+    versions: tuple[Trial, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -114,6 +131,11 @@ class Estimate(Value):
         """The one that took the lock for which others wait longest; of two equals the stronger."""
         found = [(one.held_ms, LOCKING.index(one.lock), one) for one in self.statements if one.lock in LOCKING]
         return max(found, key=lambda one: one[:2])[2] if found else None
+
+    @property
+    def pairs(self) -> list[list[str]]:
+        """The versions that work on the new schema, each with it, as the matrix has them."""
+        return [[one.digest, ",".join(sorted(self.after))] for one in self.versions if one.passed]
 
     @property
     def limits(self) -> dict[str, float]:
@@ -231,6 +253,18 @@ def findings_of_rows(before: Content, after: Content, undone: Iterable[str]) -> 
             fix="keep what was overwritten where downgrade() finds it, or say why there is no way back: "
             'no_down = "reason"',
         )
+
+
+def findings_of_versions(versions: Iterable[Trial]) -> Iterator[Finding]:
+    """Whether what is needed works on the new schema."""
+    for one in versions:
+        if one.needed and not one.passed:
+            yield Finding(
+                rule="journey_failed",
+                message=f"on the new schema {one.version} ({one.digest[:19]}…) fails: {'; '.join(one.failed)}",
+                fix="keep what it needs until nobody runs it; what only the copy lacks is put there by a command of "
+                "`rehearsal.smoke`, which runs before",
+            )
 
 
 def findings_of_again(first: frozenset[str], second: frozenset[str]) -> Iterator[Finding]:

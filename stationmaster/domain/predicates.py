@@ -68,12 +68,15 @@ def tested(entry: Entry, about: About) -> dict[str, Any]:
 
 
 def migration_rehearsed(entry: Entry, about: About) -> dict[str, Any]:
-    """`rehearsed`: up, and down and up again, of the schema change from each state that production is in."""
+    """`rehearsed`: up, and down and up again, of the schema change from each state that production is in, and the
+    journeys of each version on what comes out.
+    """
     passed = []
     for one in entry.fact["estimates"]:
         way = f"from {', '.join(one['from']) or 'nothing'} to {', '.join(one['to'])}"
         passed.append(f"upgrade {way}")
         passed += [f"downgrade of {revision}" for revision in one["undone"]]
+    passed += [f"journeys of {digest} on {schema}" for digest, schema in entry.fact["pairs"]]
     return {**_result(about, passed, []), REHEARSAL: [_estimate(one) for one in entry.fact["estimates"]]}
 
 
@@ -89,6 +92,7 @@ def _estimate(one: dict[str, Any]) -> dict[str, Any]:
             name: round(one[key]) for name, key in (("up", "up_ms"), ("down", "down_ms")) if one[key] is not None
         },
         **held,
+        "notWorking": [each["digest"] for each in one["versions"] if each["failed"]],
         "noDown": [{"revision": each["revision"], "reason": each["reason"]} for each in one["no_down"]],
     }
 

@@ -62,14 +62,17 @@ def summary(
     *,
     begins: str | None = None,
     owed: Sequence[str] = (),
+    schema: Sequence[str] = (),
 ) -> str:
     """Where the release is, what it waits for and until when, its waves, and what happened, newest first. `begins` is
-    a ring whose wave begins now; `owed` is what the product owes from before.
+    a ring whose wave begins now; `owed` is what the product owes from before, `schema` what is to be known of its
+    schema change.
     """
     found, plan = status(release, list(entries), dict(running)), plan_of(entries)
     parts = [_head(found), _blocked(found), _owed(owed)]
     if plan:
         parts += ["## Waves", _waves(plan, standing(plan, entries, begins=begins))]
+    parts += ["## Schema change", _listed(schema)] if schema else []
     parts += ["## What happened", _told(entries)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -107,6 +110,11 @@ def _waves(plan: Plan, now: Standing) -> str:
 def _slot(wave: Wave) -> str:
     """When it is expected to begin."""
     return f"{wave.start:%Y-%m-%d %H:%M} UTC" if wave.start else "none yet"
+
+
+def _listed(lines: Sequence[str]) -> str:
+    """An indented line belongs to the one above."""
+    return "\n".join(f"{'  ' * line.startswith('  ')}- {escaped(line.strip())}" for line in lines)
 
 
 def _told(entries: Sequence[Entry]) -> str:

@@ -92,10 +92,9 @@ class Sofar:
             self.were += [self.asked] if self.asked else []
         elif entry.step in PROVES:
             self.proved += _pairs(entry)
+            self.rehearsed = digest(canonical(entry.fact)) if entry.step == "rehearsed" else self.rehearsed
         elif entry.step == "contracted":
             self.taken[entry.subject] = _ends(self.contract.asked.entry if self.contract.asked else entry)
-        elif entry.step == "rehearsed":
-            self.rehearsed = digest(canonical(entry.fact))
         elif entry.step == "rolled_back":
             self.back.add(str(entry.fact.get("commit")))
 
@@ -141,7 +140,7 @@ def _led_back(entry: Entry, sofar: Sofar) -> Iterator[str]:
     """Whether stage proved what the tenant goes back to, also without what a contract took from its database."""
     if entry.fact.get("digest") not in [artifact for artifact, _ in sofar.proved]:
         led = f"entry {entry.index} led {entry.subject} back"
-        yield f"{bundle.ENTRIES}: {led} to what stage did not prove for this release"
+        yield f"{bundle.ENTRIES}: {led} to what was not proved for this release"
     elif ends := sofar.taken.get(str(entry.fact.get("instance"))):
         yield from led_past(entry, ends, sofar.proved)
 

@@ -10,6 +10,7 @@ import pytest
 from stationmaster.blocks.database import DatabaseRestartedError, Migrated, Revisions
 from stationmaster.blocks.migration_running import MigrationFailedError
 from stationmaster.domain.errors import RefusedError
+from stationmaster.domain.migration_rehearsal import Trial
 from tests.rehearsals import AT
 
 
@@ -62,6 +63,15 @@ class DatabaseConformance:
         assert [one.sql for one in found.statements] == ["ALTER TABLE orders ADD total int"]
         assert found.undone == ("e2",)
         assert world.database.revision("cloud") == ()
+
+    @pytest.mark.parametrize("needed", [True, False])
+    def test_what_fails_on_the_copy_while_the_server_restarts_says_nothing(self, world: World, *, needed: bool) -> None:
+        def failing(_url: str) -> list[Trial]:
+            world.restart()
+            return [Trial(digest=f"sha256:{64 * '1'}", version="1", needed=needed, failed=("order, no answer",))]
+
+        with pytest.raises(DatabaseRestartedError, match=r"in the middle: .*order, no answer"):
+            world.database.rehearse(world.rehearsed, ("e1",), "stm_rehearsal_shop", AT, versions=failing)
 
     def test_a_scratch_database_has_an_address_with_its_name(self, world: World) -> None:
         with world.database.scratch_database("scratch_r1_unit") as address:

@@ -130,6 +130,33 @@ class TargetConformance:
             world.start("1", "liar")
         assert world.target.running() == ()
 
+    def test_an_artifact_apart_is_asked_and_is_no_instance(self, world: World) -> None:
+        path, digest = world.artifact("1")
+        with world.target.apart(path, digest, world.command, {"DATABASE_URL": SECRET}, timeout=20) as endpoint:
+            with endpoint.client() as client:
+                assert client.get("/version").json()["version"] == "1"
+            assert world.target.running() == ()
+        assert world.target.routes() == {}
+
+    @pytest.mark.parametrize(("kind", "error"), [("broken", InstanceDidNotStartError), ("liar", WrongDigestError)])
+    def test_what_is_not_fit_to_run_apart_says_why(self, world: World, kind: str, error: type[Exception]) -> None:
+        path, digest = world.artifact("1", kind)
+        with (
+            pytest.raises(error) as failed,
+            world.target.apart(path, digest, world.command, {"DATABASE_URL": SECRET}, timeout=20),
+        ):
+            pass
+        assert "hunter2" not in str(failed.value)
+
+    def test_a_changed_file_does_not_run_apart(self, world: World) -> None:
+        path, digest = world.artifact("1")
+        changed = digest[:-4] + "0000"
+        with (
+            pytest.raises(ArtifactChangedError),
+            world.target.apart(path, changed, world.command, {"DATABASE_URL": ""}),
+        ):
+            pass
+
     def test_an_unknown_instance_is_named_with_the_nearest(self, world: World) -> None:
         with pytest.raises(UnknownInstanceError) as unknown:
             world.target.start("clould", *world.artifact("1"), world.command, fence=FENCE)

@@ -99,6 +99,11 @@ class TestPostgreSQL(DatabaseConformance):
     def test_what_expand_would_run_is_rehearsed_on_a_copy_and_no_database_is_touched(self, world: World) -> None:
         super().test_what_expand_would_run_is_rehearsed_on_a_copy_and_no_database_is_touched(world)
 
+    @pytest.mark.slow
+    @pytest.mark.parametrize("needed", [True, False])
+    def test_what_fails_on_the_copy_while_the_server_restarts_says_nothing(self, world: World, *, needed: bool) -> None:
+        super().test_what_fails_on_the_copy_while_the_server_restarts_says_nothing(world, needed=needed)
+
 
 class TestFake(DatabaseConformance):
     @pytest.fixture

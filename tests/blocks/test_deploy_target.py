@@ -68,6 +68,25 @@ def test_the_database_reaches_the_process_and_no_log(running: Stack) -> None:
     assert "hunter2" not in repr(world.target)
 
 
+def test_what_ran_apart_is_gone_and_so_is_all_it_wrote(running: Stack) -> None:
+    world = _world(running)
+    path, digest = world.artifact("1")
+    with world.target.apart(path, digest, COMMAND, {"DATABASE_URL": SECRET}, timeout=20) as endpoint:
+        assert get_json(endpoint.socket, "/version", 2)
+    assert get_json(endpoint.socket, "/version", 2) is None
+    assert not list(running.run_dir.rglob("apart-*"))
+
+
+def test_one_that_is_not_healthy_apart_is_given_up_in_time(running: Stack) -> None:
+    world = _world(running)
+    path, digest = world.artifact("1", "silent")
+    with (
+        pytest.raises(InstanceDidNotStartError, match="not healthy after 1 s"),
+        world.target.apart(path, digest, COMMAND, {"DATABASE_URL": SECRET}, timeout=1),
+    ):
+        pass
+
+
 def test_one_that_never_listens_is_given_up_in_time(running: Stack) -> None:
     world = _world(running)
     path, digest = world.artifact("1", "silent")

@@ -15,7 +15,7 @@ from stationmaster.blocks.migration_rehearsal import NothingToRehearseError, Reh
 from stationmaster.blocks.migration_running import MigrationFailedError, MigrationTargetError
 from stationmaster.blocks.migration_schema import content, schema
 from stationmaster.blocks.postgres import Connection, connected
-from stationmaster.domain.migration_rehearsal import Estimate
+from stationmaster.domain.migration_rehearsal import Estimate, Trial
 from tests.conftest import Postgres
 from tests.rehearsals import AT, NAME, add, planned, with_total
 from tests.revisions import Scripts
@@ -54,6 +54,21 @@ def test_a_change_is_timed_up_down_and_up_again_and_nothing_stays(postgres: Post
     assert found.again_ms is not None
     assert "down over e2" in told
     assert copies(postgres) == []
+
+
+def test_versions_are_tried_on_the_new_schema_with_its_rows(postgres: Postgres, tmp_path: Path) -> None:
+    def tried(url: str) -> list[Trial]:
+        with connected(url, "the copy") as connection:
+            assert connection.execute("SELECT count(total), count(*) FROM orders").fetchone() == (0, 500)
+        names = {"1": True, "0": False}
+        return [Trial(digest=f"sha256:{64 * name}", version=name, needed=needed, failed=("order, answered 500",))
+                for name, needed in names.items()]  # fmt: skip
+
+    found = rehearse(postgres.url("postgres"), NAME, planned(with_total(tmp_path)), AT, versions=tried)
+    assert [(one.version, one.passed) for one in found.versions] == [("1", False), ("0", False)]
+    assert rules(found) == ["journey_failed"], "what one could only go back to is no finding"
+    assert "1 (sha256:111111111111…) fails: order, answered 500" in found.findings[0].message
+    assert found.pairs == []
 
 
 @pytest.mark.slow

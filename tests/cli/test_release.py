@@ -143,6 +143,20 @@ def test_plan_tells_what_would_change_and_touches_nothing(desk: Desk) -> None:
     assert "wave        pilot: acme" in desk.run("release", "plan", "--ref", "v2.0.0").out
 
 
+def test_plan_tells_what_a_schema_change_will_take_where_its_commit_was_rehearsed(desk: Desk) -> None:
+    told = desk.run("release", "plan", "--ref", "v2.0.0", "--json").json["schema"]
+    assert told[0].startswith("not rehearsed: nobody knows how long it takes")
+    assert "only a restore of the backup leads back" in told[1]
+    estimate = {
+        "from": ["e1"], "to": ["e2"], "at": "2026-11-23T08:00:00Z", "rows": {"orders": 2_000_000}, "up_ms": 4000.0,
+        "undone": ["e2"], "down_ms": 3.0, "again_ms": 3900.0,
+    }  # fmt: skip
+    desk.reach("tested")
+    desk.write("rehearsed", {"estimates": [estimate], "pairs": []})
+    told = desk.run("release", "plan", "--ref", "v2.0.0", "--json").json["schema"]
+    assert told[0] == "rehearsed from e1 to e2 on 2,000,000 rows of orders (generated): up in 4.0 s"
+
+
 def test_plan_of_what_runs_already_moves_nobody(desk: Desk) -> None:
     told = desk.run("release", "plan", "--ref", "v1.0.0", "--json").json
     assert (told["waves"], told["changes"], told["fragments"]) == ([], [], [])

@@ -67,11 +67,12 @@ def test_the_history_has_the_recorded_commits(repository: Path) -> None:
     assert {tag: git(repository, "rev-parse", f"{tag}^{{commit}}").strip() for tag in TAGS} == {
         "v1.0.0": "808f68897c622693e944d7e9c89d0218d91aa383",
         "v1.1.0": "1217aa58d1428e7b72911c629f8dc4c98d1a9e28",
-        "v1.2.0": "0ab38046916e2fe53085aa61963bb5268ae052cf",
-        "v1.3.0": "b77f1b9dc2dd92cf749610413501a753d5da602c",
-        "v1.4.0": "b4425d52e2e59b6b637725c3ac3142b2da4fdb9a",
+        "v1.2.0": "484d0ebe758c788b225df79f42c4783c1c0615fc",
+        "v1.3.0": "2c99e7822dd8e48215a61e24712d8e4df64c6338",
+        "v1.4.0": "549c5b12f19dab375821b7d6f16e7a1ebaa0a2c3",
+        "v1.4.1": "9799efb614c11094ce81885cd8573654b631f99c",
     }
-    assert git(repository, "rev-parse", "main") == git(repository, "rev-parse", "v1.4.0")
+    assert git(repository, "rev-parse", "main") == git(repository, "rev-parse", "v1.4.1")
     assert git(repository, "status", "--porcelain") == ""
 
 
@@ -96,9 +97,9 @@ def test_an_altered_patch_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     series = tmp_path / "series"
     shutil.copytree(orderdesk.SERIES, series)
     last = max(series.glob("*.patch"))
-    last.write_text(last.read_text().replace('"1.4.0"', '"1.4.1"'))
+    last.write_text(last.read_text().replace('"1.4.1"', '"1.4.2"'))
     monkeypatch.setattr(orderdesk, "SERIES", series)
-    with pytest.raises(orderdesk.SeriesError, match=r"for v1\.4\.0") as caught:
+    with pytest.raises(orderdesk.SeriesError, match=r"for v1\.4\.1") as caught:
         orderdesk.create(tmp_path / "altered")
     assert "version control" in (caught.value.hint or "")
     last.write_text("nonsense")
@@ -149,6 +150,12 @@ def test_the_product_describes_itself(at_tag: AtTag, tag: str) -> None:
     flags = set(json.loads((version.folder / "flags.json").read_text())["flags"])
     for fragment in read_fragments(changes, "changes"):
         assert set(fragment.front.get("flags", ())) <= flags, fragment.id
+
+
+def test_a_schema_change_is_rehearsed_from_1_2_0_on_and_contracted_from_1_4_0_on(at_tag: AtTag) -> None:
+    declared = {tag: at_tag(tag).product.database for tag in TAGS}
+    assert [tag for tag, found in declared.items() if found and found.rehearsal] == TAGS[2:]
+    assert [tag for tag, found in declared.items() if found and found.contract] == TAGS[4:]
 
 
 @pytest.mark.parametrize(("before", "tag"), list(pairwise(TAGS)))

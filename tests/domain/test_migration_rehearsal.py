@@ -209,6 +209,10 @@ def test_clock_grains_are_not_compared() -> None:
 # What approvers read
 
 
+def test_without_a_rehearsal_before_no_slack_is_known() -> None:
+    assert forecast([estimate(INDEX)])[-1].endswith("no slack is known, since none was rehearsed before")
+
+
 def test_approvers_read_time_lock_way_back_and_slack() -> None:
     one = estimate(ADD, INDEX, down_ms=3.0, again_ms=880.0, undone=("e2",))
     assert forecast([one], Slack("shop-41", 3.0)) == [

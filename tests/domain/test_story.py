@@ -24,8 +24,9 @@ TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
     "rehearsed": (
         "r2",
         {"estimates": [{"from": ["e1"], "to": ["e2"], "up_ms": 1234.5, "undone": ["e2"], "no_down": [],
-                        "longest_lock": {"lock": "SHARE", "ms": 80.0}}]},
-        "schema change rehearsed: e1 → e2 in 1.2 s, SHARE for 80 ms, and back",
+                        "longest_lock": {"lock": "SHARE", "ms": 80.0},
+                        "versions": [{"failed": []}, {"failed": ["x"]}]}]},
+        "schema change rehearsed: e1 → e2 in 1.2 s, SHARE for 80 ms, and back; 1 version worked on it",
     ),
     "staged": ("r2", {"revision": "", "pairs": [[], []]}, "stage passed on schema (none) with 2 versions"),
     "proved": (

@@ -93,7 +93,7 @@ def test_flags_go_back_with_the_tenants_whatever_became_of_the_approval() -> Non
 def test_what_a_tenant_goes_back_to_was_proved_in_stage(pairs: object) -> None:
     facts: dict[str, dict[str, object]] = {"staged": {"pairs": pairs}, "rolled_back": {"digest": OLD}}
     said = flaws(story("staged", ("rolled_back", "acme"), facts=facts))
-    assert said == ["log/entries.jsonl: entry 1 led acme back to what stage did not prove for this release"]
+    assert said == ["log/entries.jsonl: entry 1 led acme back to what was not proved for this release"]
     facts["staged"]["pairs"] = [[OLD, "s2"]]
     assert flaws(story("staged", ("rolled_back", "acme"), facts=facts)) == []
 

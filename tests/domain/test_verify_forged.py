@@ -502,7 +502,7 @@ def test_a_tenant_that_was_led_back_to_something_unknown() -> None:
         for files in (whole, part):
             said = judged(fresh, rewritten(fresh, files, {back["index"]: other}))
             assert said == (
-                f"{bundle.ENTRIES}: entry {back['index']} led acme back to what stage did not prove for this release"
+                f"{bundle.ENTRIES}: entry {back['index']} led acme back to what was not proved for this release"
             )
 
 

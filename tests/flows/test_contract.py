@@ -1,6 +1,7 @@
 """Contracts over the fakes: what they wait for, what they take away, and that nothing happens twice or past a gate."""
 
 import contextlib
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -36,6 +37,14 @@ def test_it_asks_waits_and_takes_away_database_by_database_stage_first(ready: Wo
     world.database.ran.clear()
     assert world.contract().name == "Contracted"
     assert world.database.ran == [("stage", "c2"), ("cedar", "c2"), ("cloud", "c2")]
+    (back,) = world.last("contract_mandated").fact["way_back"]
+    assert "in production no downgrade: from the first statement on a database on, only a restore" in back
+    asked = [
+        one for one in map(json.dumps, world.chat.shown.values()) if "the contract of r2 waits for approval" in one
+    ]
+    assert len(asked) == 1
+    assert "only a restore of its backup leads back" in asked[0]
+    assert "not rehearsed" not in asked[0], "that is said of the expand"
     steps = [each for each in world.facts() if each[0].startswith(("contract", "proved"))]
     assert steps == [
         ("contract", "r2"), ("contract_mandated", "r2"), ("contract_approved", "r2"), ("contracting", "stage"),
@@ -134,7 +143,7 @@ def test_the_way_back_is_kept_until_the_release_after(world: World) -> None:
     world.clock.at += DAY
     assert world.contract("r3").name == "WaitingForVersions", "what they would go back to is 2, and 3 brings it"
     assert set(conditions(world, "r3")) == {("cloud", "way_back"), ("cedar", "way_back")}
-    assert conditions(world, "r3")["cedar", "way_back"] == "cedar would go back to 2 and runs 2"
+    assert conditions(world, "r3")["cedar", "way_back"] == "cedar would go back to 2"
     world.commit("v4", product=KEEPS, more=FILES)
     world.release("r4", "v4")
     assert world.contract("r3").name == "WaitingForApproval", "they would go back to 3"

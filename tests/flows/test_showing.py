@@ -10,8 +10,10 @@ import pytest
 from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from stationmaster.blocks.migration_estimates import outlook, outlook_table
 from stationmaster.domain.summary import percent, plan_of, plan_rows, summary
 from stationmaster.flows.showing import is_there, show
+from tests.tasks.test_migration_rehearsal import ADD, REHEARSED
 from tests.world import World
 from tests.world import world as made
 
@@ -42,6 +44,22 @@ def test_one_that_waits_says_for_what_and_how_to_go_on(world: World) -> None:
     assert "| 1 | pilot | 2026-11-23 08:00 UTC | planned | acme |" in page
     assert "| 2 | broad | 2026-11-23 08:45 UTC | planned | birch, cedar |" in page
     assert done(world) == 0
+
+
+def test_a_schema_change_is_told_with_its_kinds_below_each_rehearsal(world: World) -> None:
+    world.commit("v3", product=REHEARSED, sql=ADD)
+    world.start("r3", "v3")
+    page = summary(
+        "r3", world.ledger.entries("r3"), world.ledger.running(), schema=outlook(world.tools.ledger, "r3")
+    )  # fmt: skip
+    section = page.partition("## Schema change")[2].partition("## What happened")[0]
+    assert (
+        "\n- rehearsed from r1 to r2 on 2,000,000 rows of orders (generated): up in 1.0 s\n  - longest lock" in section
+    )
+    assert "\n  - work on all rows (1): 1.0 s rehearsed, 1.0 s expected; longest lock ACCESS EXCLUSIVE" in section
+    assert "\n- way back: a downgrade, 1 ms in rehearsal, until its contract runs" in section
+    (row,) = outlook_table(world.tools.ledger, "r3")
+    assert (row["statements"], row["longest lock"]) == ("1 work on all rows", "ACCESS EXCLUSIVE for 1.0 s")
 
 
 def test_a_wave_that_begins_is_under_way_before_the_ledger_knows(world: World) -> None:

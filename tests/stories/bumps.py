@@ -27,6 +27,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_column("orders", "bump_{revision}")
+    op.execute("DELETE FROM applied WHERE revision = '{revision}'")
+    op.execute("DO $$BEGIN IF NOT EXISTS (SELECT FROM applied) THEN DROP TABLE applied; END IF; END$$")
 '''
 _FRAGMENT = """---
 kind: migration

@@ -14,6 +14,7 @@ CHAPTERS = (  # one sandbox: what is released stays released
     "test_wrong_input",
     "test_server_down",
     "test_mended",
+    "test_contracted",
     "test_kill_story",
     "test_machine",
 )
