@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from stationmaster.blocks.carried import product_at
 from stationmaster.domain.compatibility import PROVES, SCHEMA, Matrix, schemas
 from stationmaster.domain.errors import OutsideError, RefusedError, StationmasterError
+from stationmaster.domain.homes import database_of, place_of
 from stationmaster.domain.tenants import STAGE
 from stationmaster.domain.ways_out import Restore, Way, ways_out
 
@@ -48,7 +49,7 @@ def schemas_of(tools: "Toolbox", instance: str) -> tuple[str, ...] | None:
     """The schemas that an instance's database may have; None when the instance has no database. One that does not
     answer has what the ledger says: whoever changes it records that before. Empty when nobody knows.
     """
-    if instance not in tools.database.databases:
+    if place_of(instance)[0] not in tools.database.databases:
         return None
     history = changes_of(tools.ledger, instance)
     try:
@@ -71,8 +72,8 @@ def contract_before(ledger: "Ledger", instance: str) -> str | None:
 
 def is_behind(leg: "Leg", entry: "Entry") -> bool:
     """Whether the database of whoever the entry says something of waits for a contract that stage has."""
-    instance = entry.fact.get("instance")
-    return instance is not None and contract_before(leg.tools.ledger, instance) is not None
+    name = database_of(entry)
+    return name is not None and contract_before(leg.tools.ledger, name) is not None
 
 
 def must_work_on(leg: "Leg", digests: Iterable[str], instance: str) -> None:

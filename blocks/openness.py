@@ -170,9 +170,12 @@ def must_be_unfrozen(leg: Leg, product: Product, environment: Environment) -> No
     put_on_record(leg, scope_of(env=environment), _through(found, passed, _passed(calendars, at)))
 
 
-def must_be_migratable(leg: Leg, product: Product, instance: str, doing: str = "expand") -> None:
+def must_be_migratable(
+    leg: Leg, product: Product, instance: str, doing: str = "expand", tenants: Collection[str] = ()
+) -> None:
     """Return if no tenant of the instance has a blackout in force that names migrations, or waivers pass it; this is on
-    record then. An instance that one tenant has alone is changed only when that tenant may be touched.
+    record then. An instance that one tenant has alone is changed only when that tenant may be touched, and so are the
+    databases of `tenants` who have their own.
 
     Raises:
         WindowClosedError: one has, or may not.
@@ -180,8 +183,8 @@ def must_be_migratable(leg: Leg, product: Product, instance: str, doing: str = "
     found, at = met(leg), leg.tools.now()
     known = _known(leg, product, found)
     _must_be_open_to_migrations(leg, product, "stage" if instance == STAGE else "production", found)
-    mine = [one for one in known.tenants.values() if one.instance == instance]
-    alone = [] if instance == SHARED else mine
+    mine = [one for one in known.tenants.values() if (one.id in tenants if tenants else one.instance == instance)]
+    alone = mine if tenants or instance != SHARED else []
     refused = closed(consents(leg, alone))
     questions = [known.agenda.question(one.id, "migration") for one in mine]
     answers = {one.id: known.agenda.migration(one.id, at) for one in mine}

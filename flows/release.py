@@ -125,8 +125,8 @@ def carry(leg: Leg) -> None:
         require_soak(leg, this, plan, wave)
         require_window(leg, this, wave)
         publish_flags(leg, this)
-        for instance in wave.instances:
-            expand(leg, this, instance)
+        for instance, tenants in wave.instances.items():
+            expand(leg, this, instance, tenants)
         colours = {instance: deploy(leg, this, artifact, instance) for instance in wave.instances}
         update_brief(leg, wave.name)
         show(leg.tools, this.release, begins=wave.name)
