@@ -21,10 +21,12 @@ from prefect.settings import get_current_settings
 from stationmaster.blocks.carried import recalled
 from stationmaster.blocks.owing import said
 from stationmaster.blocks.toolbox import Toolbox
+from stationmaster.domain.compatibility import SCHEMA
 from stationmaster.domain.contract import Condition, rows
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import OutsideError, StationmasterError
-from stationmaster.domain.summary import percent, plan_of, plan_rows, summary
+from stationmaster.domain.homes import own_databases
+from stationmaster.domain.summary import percent, plan_of, plan_rows, schema_rows, summary
 
 _log = logging.getLogger("stationmaster.showing")
 _PATIENCE = 2.0  # seconds
@@ -78,6 +80,10 @@ def _show(tools: Toolbox, release: str, begins: str | None, *, planned: bool, br
             create_table_artifact(plan_rows(plan, running), key=f"plan-{release}", description=f"The plan of {release}")
         create_progress_artifact(
             percent(plan, entries), key=f"progress-{release}", description=f"Tenants of the plan that have {release}"
+        )
+    if own := own_databases(tools.ledger.latest(SCHEMA)):
+        create_table_artifact(
+            schema_rows(own), key=f"schemas-{release}", description="At which revision each tenant's own database is"
         )
     create_markdown_artifact(
         summary(release, entries, running, begins=begins, owed=_owed(tools, release, entries)),

@@ -5,6 +5,8 @@ tenants share one, `INSTANCE.SCHEMA` or `INSTANCE.DATABASE` where each has its o
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.tenants import STAGE
 
@@ -49,6 +51,29 @@ def database_of(entry: Entry) -> str | None:
 def own(name: str, instance: str) -> dict[str, str]:
     """What such an entry says of its database, beside the instance."""
     return {} if name == instance else {"database": name}
+
+
+class OwnDatabase(BaseModel):
+    """Where a tenant's own schema or database is, as the ledger has it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    database: str
+    revision: str = Field(description="Its heads with commas between; empty where nothing ran.")
+    under_way: bool = Field(description="A change of it was begun, and nobody has said yet how that ended.")
+
+
+def own_databases(last: Mapping[str, Entry]) -> dict[str, OwnDatabase]:
+    """Tenant to where its own database is, sorted; nobody where tenants share one. `last` maps a database to the last
+    entry of `domain.compatibility.SCHEMA` about it.
+    """
+    own = {str(entry.fact["tenant"]): entry for entry in last.values() if "tenant" in entry.fact}
+    return {tenant: _standing(entry) for tenant, entry in sorted(own.items())}
+
+
+def _standing(entry: Entry) -> OwnDatabase:
+    heads = entry.fact.get("after", entry.fact["before"])
+    return OwnDatabase(database=entry.subject, revision=",".join(heads), under_way="after" not in entry.fact)
 
 
 def is_too_long(template: str, word: str) -> bool:

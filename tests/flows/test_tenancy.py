@@ -9,8 +9,12 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
+from stationmaster.domain.compatibility import SCHEMA
 from stationmaster.domain.errors import StationmasterError
+from stationmaster.domain.homes import OwnDatabase
+from stationmaster.domain.release import status
 from stationmaster.domain.rollback import NotProvedError
+from stationmaster.domain.summary import schema_rows
 from tests.shop import OPEN, PRODUCT
 from tests.world import Killed, World
 from tests.world import world as made
@@ -82,6 +86,10 @@ def fails(world: World, said: str) -> str:
     return failed.value.message
 
 
+def standing(world: World) -> dict[str, OwnDatabase]:
+    return status("r2", world.ledger.entries("r2"), world.ledger.running(), world.ledger.latest(SCHEMA)).databases
+
+
 def test_each_tenants_own_is_expanded_in_its_ring_and_recorded_by_itself(apart: World, tenancy: str) -> None:
     told_whole(apart, tenancy)
 
@@ -105,6 +113,12 @@ def told_whole(apart: World, tenancy: str) -> None:
     }
     order = [each for each in apart.facts() if each[0] in {"expanded", "deployed"} and each[1] != "stage"]
     assert order[:2] == [("expanded", homes[1]), ("deployed", "acme")]  # its ring is through before the next begins
+    assert {tenant: (one.database, one.revision) for tenant, one in standing(apart).items()} == {
+        tenant: (name, "r2") for name, tenant in whose.items()
+    }
+    assert schema_rows(standing(apart))[0] == {
+        "tenant": "acme", "database": homes[1], "revision": "r2", "change": "none under way",
+    }  # fmt: skip
     said = {one.subject: one.fact.get("database", one.fact["instance"]) for one in apart.ledger.running().values()}
     assert said == {tenant: name for name, tenant in whose.items()}
 
@@ -122,6 +136,8 @@ def test_a_failure_stops_its_ring_and_a_start_goes_on_with_those_left(apart: Wor
     assert f"not begun: {dune}" in said
     assert apart.production() == {**OLD, "acme": "2"}
     assert ("expanded", dune) not in apart.facts()
+    found = {tenant: (one.revision, one.under_way) for tenant, one in standing(apart).items()}
+    assert found == {"acme": ("r2", False), "birch": ("r1", True), "cedar": ("r2", False), "dune": ("r1", True)}
     apart.database.stops = set()
     assert apart.start().name == "Released"
     assert apart.production() == NEW
