@@ -156,7 +156,7 @@ def test_a_product_with_tenants_apart_is_brought_up_and_released_twice(stranger:
         tenant: (one["database"], one["revision"], one["under_way"]) for tenant, one in found["databases"].items()
     } == {tenant: (name, "0002", False) for tenant, name in zip(TENANTS, HOMES[tenancy], strict=True)}
     assert "0002" in stranger.run("release", "status", "notes-1-1-0").out
-    assert stranger.run("evidence", "drift", "--json").json["findings"] == []
+    assert stranger.run("evidence", "drift", "--json").json["found"] == []
     assert [notes_of(stranger, tenancy, tenant) > 0 for tenant in TENANTS] == [True] * 3
     back = stranger.run("release", "rollback", "notes-1-1-0", "--all", "--now", "--reason", "no sizes", timeout=600)
     assert back.code in {0, 1}, back.err

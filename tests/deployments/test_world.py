@@ -9,6 +9,8 @@ from stationmaster.blocks.settings import ProductSecrets
 from stationmaster.blocks.source import GitRepository
 from stationmaster.blocks.toolbox import remember
 from stationmaster.deployments.descriptor import Descriptor
+from stationmaster.deployments.sandbox.databases import DatabaseNameError, database_of, must_have_names
+from stationmaster.deployments.sandbox.repository import Repository
 from stationmaster.deployments.sandbox.world import OtherSandboxError, kept_environment, must_be_free
 from stationmaster.domain.documents import read
 from stationmaster.domain.product import Product
