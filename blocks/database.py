@@ -285,7 +285,7 @@ def _planned(revisions: Revisions, before: tuple[str, ...]) -> Planned:
     return Planned(
         scripts=export / database.migrations, target=database.expand, cwd=export, home=revisions.home, before=before,
         rows=Asked(asked.rows, asked.columns) if asked.rows else None, dump=dump, smoke=asked.smoke, env=database.env,
-        timeout=asked.timeout,
+        timeout=asked.timeout, schema=asked.dump_schema,
     )  # fmt: skip
 
 

@@ -198,6 +198,14 @@ class Database(Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _a_dump_is_of_one_tenant(self) -> "Database":
+        asked = self.rehearsal
+        if asked is None or asked.dump is None or bool(asked.dump_schema) == (self.tenancy == "schema"):
+            return self
+        said = "say which tenant's schema the dump has" if self.tenancy == "schema" else "is of `tenancy: schema`"
+        raise PlaceError(("rehearsal",), f"`dump_schema`: {said}")
+
     @property
     def home(self) -> str | None:
         """What names a tenant's own schema or database; None where tenants share one."""

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -13,9 +15,12 @@ import pytest
 from pydantic import SecretStr
 
 from stationmaster.blocks.database import DatabaseUnknownError, DatabaseUnversionedError, Migrated, ProductDatabase
+from stationmaster.blocks.migration_dump import program
 from stationmaster.blocks.migration_running import MigrationFailedError
 from stationmaster.blocks.migration_tenants import SchemaMissingError, address
+from stationmaster.domain.migration_copy import Rehearsal
 from tests.conftest import Postgres
+from tests.rehearsals import add
 from tests.revisions import Scripts
 from tests.stack import eventually
 
@@ -87,7 +92,7 @@ def test_what_fails_keeps_the_others_exact_and_is_told_in_its_own_words(
     code = f"if {here} == 't-birch':\n    raise RuntimeError('no')"
     scripts.add("e2", "e1", "ALTER TABLE orders ADD note text", code=code)
     asked = scripts.revisions()
-    asked = type(asked)(asked.database.model_copy(update={"parallel": 1}), asked.export, asked.home)
+    asked = replace(asked, database=asked.database.model_copy(update={"parallel": 1}))
     done = schemas.expand_each(NAMES, asked)
     assert done["cloud.t_acme"] == Migrated(("e1",), ("e2",))
     assert list(done) == ["cloud.t_acme", "cloud.t-birch"]
@@ -147,3 +152,23 @@ def test_killed_with_sigkill_no_tenant_gets_a_revision_twice(
     assert {schemas.revision(name)[-1:] for name in names} == {("e3",)}
     marks = [do(schemas, "SELECT revision FROM marks ORDER BY 1", name) for name in names]
     assert marks == [[("e2",), ("e3",)]] * len(names)
+
+
+@pytest.mark.slow
+def test_a_change_is_rehearsed_on_the_dump_of_one_tenants_schema(
+    schemas: ProductDatabase, tmp_path: Path, scripts: Scripts
+) -> None:
+    schemas.expand_each(["cloud.t_acme"], scripts.revisions())
+    do(schemas, "INSERT INTO orders SELECT n FROM generate_series(1, 700) n", "cloud.t_acme")
+    dump = tmp_path / "acme.dump"
+    url = schemas.url("cloud").replace("+psycopg", "")
+    taken = [str(program("pg_dump")), "--format=custom", "--schema=t_acme", f"--file={dump}", f"--dbname={url}"]
+    subprocess.run(taken, check=True, timeout=60)
+    add(scripts, "e2", "e1", "ALTER TABLE orders ADD total int", down="ALTER TABLE orders DROP total")
+    given = scripts.revisions()
+    asked = Rehearsal(dump=str(dump), dump_schema="t_acme", anonymised=True)
+    declared = given.database.model_copy(update={"rehearsal": asked, "tenancy": "schema"})
+    found = schemas.rehearse(replace(given, database=declared), ("e1",), "stm_rehearsal_tenant", datetime.now(UTC))
+    assert (found.before, found.after, found.undone, found.findings) == (("e1",), ("e2",), ("e2",), ())
+    assert sum(found.rows.values()) >= 700
+    assert schemas.revision("cloud.t_acme") == ("e1",)

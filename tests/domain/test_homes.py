@@ -44,6 +44,12 @@ def test_the_name_of_a_database_says_its_instance_and_whose_it_is() -> None:
         (["tenancy: schema", "contract: {min_age: 1d}"], "contract", "--tenancy schema --target contract@head"),
         (["tenancy: schema", "schema_name: tenant"], "schema_name", "pattern"),
         (["tenancy: schemas"], "tenancy", "'schemas' is not known"),
+        (
+            ["tenancy: schema", "rehearsal: {dump: /x, anonymised: true}"],
+            "rehearsal",
+            "`dump_schema`: say which tenant's schema the dump has",
+        ),
+        (["rehearsal: {dump: /x, dump_schema: t, anonymised: true}"], "rehearsal", "is of `tenancy: schema`"),
     ],
 )
 def test_what_is_wrong_in_the_products_file_is_told_with_its_line(said: list[str], key: str, why: str) -> None:
