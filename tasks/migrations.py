@@ -107,7 +107,8 @@ def expand(leg: Leg, cut: Cut, instance: str, tenants: Collection[str] = ()) -> 
     revisions = replace(_revisions(leg, cut, cut.product.database), rehearsed=limits(leg.tools.ledger, leg.release))
     for one in [one for one in heads if _passed(leg, one, revisions)]:
         there = list(heads.pop(one))
-        leg.record("expanded", inputs, {"before": there, "after": there, **approved}, subject=recorded_as(one))
+        fact = {"before": there, "after": there, **_whose(found[one]), **approved}
+        leg.record("expanded", inputs, fact, subject=recorded_as(one))
     if not heads:
         return
     must_be_unfrozen(leg, cut.product, "stage" if instance == STAGE else "production")

@@ -78,7 +78,7 @@ def first(folder: Path, tenancy: str) -> Repository:
     files["src/notes.py"] = code[:begin] + ASK[tenancy] + code[code.index("\n    def answer(") :]
     said = files["stationmaster.yaml"].replace("watch: 15s", "watch: 6s")
     files["stationmaster.yaml"] = said.replace("  expand: expand@head\n", f"  expand: expand@head\n{SAYS[tenancy]}")
-    made = Repository.begin(folder)
+    made = Repository.begin(folder, "Stranger")
     made.commit("Notes", files)
     made.git("tag", "v1.0.0")
     return made
