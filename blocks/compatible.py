@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from stationmaster.blocks.carried import contains, product_at
 from stationmaster.domain.compatibility import PROVES, SCHEMA, Matrix, outgrown, schemas
 from stationmaster.domain.errors import OutsideError, RefusedError, StationmasterError
+from stationmaster.domain.homes import database_of, place_of
 from stationmaster.domain.tenants import STAGE
 from stationmaster.domain.ways_out import Restore, Way, ways_out
 
@@ -48,7 +49,7 @@ def schemas_of(tools: "Toolbox", instance: str) -> tuple[str, ...] | None:
     """The schemas that an instance's database may have; None when the instance has no database. One that does not
     answer has what the ledger says: whoever changes it records that before. Empty when nobody knows.
     """
-    if instance not in tools.database.databases:
+    if place_of(instance)[0] not in tools.database.databases:
         return None
     history = changes_of(tools.ledger, instance)
     try:
@@ -94,9 +95,9 @@ def contract_before(tools: "Toolbox", instance: str) -> str | None:
 def not_behind(tools: "Toolbox", entries: "Iterable[Entry]") -> "list[Entry]":
     """Those of the entries about tenants whose databases wait for no contract that stage has."""
     told = list(entries)
-    instances = {str(entry.fact["instance"]) for entry in told if entry.fact.get("instance") is not None}
-    behind = {one for one in instances if contract_before(tools, one) is not None}
-    return [entry for entry in told if entry.fact.get("instance") not in behind]
+    names = {name for entry in told if (name := database_of(entry)) is not None}
+    behind = {name for name in names if contract_before(tools, name) is not None}
+    return [entry for entry in told if database_of(entry) not in behind]
 
 
 def must_work_on(leg: "Leg", digests: Iterable[str], instance: str) -> None:

@@ -1,4 +1,5 @@
-"""The product's databases, one per instance: which revision each is at, and bringing one to the expanded schema.
+"""The product's databases: which revision each is at, and bringing one to the expanded schema. Each has the name that
+`domain/homes.py` gives it: that of its instance, or of a tenant's own schema or database there.
 
 Revisions run in the guest process (`blocks/migrations.py`), each statement with the timeouts of its kind. What a
 revision may contain is `domain/migrations.py`'s.
@@ -6,7 +7,7 @@ revision may contain is `domain/migrations.py`'s.
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr
 
-from stationmaster.blocks import database_copy, database_looks
+from stationmaster.blocks import database_copy, database_looks, migration_tenants
 from stationmaster.blocks.guest import GuestFailedError, run
 from stationmaster.blocks.migration_dump import Given
 from stationmaster.blocks.migration_journal import TABLE
@@ -31,7 +32,8 @@ from stationmaster.blocks.migration_running import (
 )
 from stationmaster.blocks.migration_versions import heads_of
 from stationmaster.blocks.postgres import Connection, connected, has_tables, started, temporary
-from stationmaster.domain.errors import InputError, OutsideError, RefusedError, nearest
+from stationmaster.domain.errors import InputError, OutsideError, RefusedError, StationmasterError, nearest
+from stationmaster.domain.homes import HOLE, place_of
 from stationmaster.domain.migration_rehearsal import Estimate
 from stationmaster.domain.product import Database
 
@@ -82,36 +84,54 @@ class Revisions:
     export: Path
     home: Path
     rehearsed: Mapping[str, float] = field(default_factory=dict)  # milliseconds by digest, as `--rehearsed` has them
+    known: dict[Any, Any] = field(
+        default_factory=dict, compare=False
+    )  # what they answered: many databases ask the same
 
 
 class ProductDatabase(BaseModel):
     """The PostgreSQL databases of a product, by instance."""
 
     databases: dict[str, SecretStr] = Field(
-        description="Instance to connection URL.", examples=[{"cloud": "postgresql://app@db/orderdesk"}]
+        description="Instance to connection URL; {tenant} in it where each tenant has a database of its own.",
+        examples=[{"cloud": "postgresql://app@db/orderdesk"}],
     )
     scratch: SecretStr = Field(description="Connection URL of a server on which checks may create databases.")
 
-    def url(self, instance: str) -> str:
-        """Raises DatabaseUnknownError, with the nearest name."""
+    def url(self, name: str) -> str:
+        """The address of a database; of a tenant's own schema one that sees nothing else.
+
+        Raises:
+            DatabaseUnknownError: the block names none, with the nearest name; or each tenant there has its own.
+        """
+        instance, own = place_of(name)
         if instance not in self.databases:
             raise DatabaseUnknownError(
                 f"the database block names no database for instance {instance!r}",
                 hint=nearest(instance, self.databases),
             )
-        return self.databases[instance].get_secret_value()
+        given = self.databases[instance].get_secret_value()
+        if own is None and HOLE in given:
+            raise DatabaseUnknownError(
+                f"{instance!r} is no database: its address in the database block has {HOLE} in it",
+                hint="say `database.tenancy: database` in stationmaster.yaml, or mend the block",
+            )
+        return given if own is None else migration_tenants.address(given, own)
 
-    def revision(self, instance: str) -> tuple[str, ...]:
+    def revision(self, name: str) -> tuple[str, ...]:
         """The current heads of a database, sorted; empty for an empty database.
 
         Raises:
+            SchemaMissingError: a tenant's own schema is not there.
             DatabaseUnversionedError: it is not empty, yet has no heads: nobody knows what old code needs of it.
         """
-        with connected(self.url(instance), instance) as connection:
+        with connected(self.url(name), name) as connection:
+            if place_of(name)[1]:
+                migration_tenants.require_schema(connection, name)
             heads = heads_of(connection)
-            if not heads and has_tables(connection) and not _interrupted(connection):
+            if not heads and has_tables(connection, alone=self._is_schema(name)) and not _interrupted(connection):
                 raise DatabaseUnversionedError(
-                    f"database {instance!r} has tables, but alembic_version says no revision",
+                    f"database {name!r} has tables, but alembic_version says no revision",
                     hint="mark what is there: `alembic stamp REVISION`",
                 )
         return heads
@@ -123,12 +143,14 @@ class ProductDatabase(BaseModel):
             RevisionUnknownError: the commit does not have one of `current`.
             MigrationFailedError: a revision cannot be rendered.
         """
+        if current in revisions.known:
+            return str(revisions.known[current])
         rendered = revisions.home / "expand.sql"
         try:
             _guest("render", revisions, current, ("--out", str(rendered)), {})
         except GuestFailedError as error:
             raise _named(error, f"the revisions cannot be rendered from {', '.join(current) or 'nothing'}") from None
-        return rendered.read_text(encoding="utf-8")
+        return str(revisions.known.setdefault(current, rendered.read_text(encoding="utf-8")))
 
     def target(self, revisions: Revisions) -> tuple[str, ...]:
         """The revisions at which a database is expanded for this commit.
@@ -136,15 +158,17 @@ class ProductDatabase(BaseModel):
         Raises:
             MigrationFailedError: the commit's revisions cannot be read.
         """
+        if "target" in revisions.known:
+            return tuple(revisions.known["target"])
         named = revisions.home / "target.txt"
         try:
             _guest("target", revisions, (), ("--out", str(named)), {})
         except GuestFailedError as error:
             raise _named(error, "the revisions cannot be read") from None
-        return tuple(named.read_text(encoding="utf-8").split())
+        return tuple(revisions.known.setdefault("target", named.read_text(encoding="utf-8").split()))
 
     def expand(self, instance: str, revisions: Revisions) -> Migrated:
-        """Bring a database to the expanded schema; one that is there already is left alone.
+        """Bring the database of an instance to the expanded schema; one that is there already is left alone.
 
         Raises:
             RevisionUnknownError: the database is ahead of the commit. Nothing was run.
@@ -156,6 +180,24 @@ class ProductDatabase(BaseModel):
             guest = _runner(revisions)
             ran = self._migrate(instance, guest)
             return Migrated(before, self.revision(instance), str(guest.log), ran.statements, ran.blocked_by)
+
+    def expand_each(self, names: Sequence[str], revisions: Revisions) -> dict[str, Migrated | StationmasterError]:
+        """The same with tenants' own schemas or databases of one instance, several at a time: what became of each that
+        was begun. After one that failed no other is begun.
+
+        Raises:
+            StationmasterError: as `expand`, when nothing ran at all.
+        """
+        instance, before = place_of(names[0])[0], {name: self.revision(name) for name in names}
+        guest, url = _runner(revisions), self.databases[instance].get_secret_value()
+        with self.steady(names[0]):
+            found = migration_tenants.run_each(guest, url, names, revisions.database.parallel)
+        return {
+            name: Migrated(before[name], self.revision(name), str(guest.log), ended.statements, ended.blocked_by)
+            if isinstance(ended, Ran)
+            else ended
+            for name, ended in found.items()
+        }
 
     def sessions(self, instance: str) -> tuple[str, ...]:
         """What everybody who is connected to a database calls itself, sorted."""
@@ -222,6 +264,10 @@ class ProductDatabase(BaseModel):
                 raise DatabaseRestartedError(name, error.message) from error
             raise
 
+    def _is_schema(self, name: str) -> bool:
+        instance, own = place_of(name)
+        return own is not None and HOLE not in self.databases[instance].get_secret_value()
+
     def _migrate(self, instance: str, guest: Guest) -> Ran:
         try:
             ran = migrate(guest, self.url(instance))
@@ -235,9 +281,10 @@ class ProductDatabase(BaseModel):
 def _runner(revisions: Revisions) -> Guest:
     database = revisions.database
     options = ("--patience", str(_PATIENCE), "--least-ms", str(round(database.statement_limit * 1000)))
+    behind = tuple(part for name in database.with_schemas for part in ("--with-schema", name))
     return Guest(
         revisions.export / database.migrations, database.expand, revisions.export, revisions.home, database.timeout,
-        (*options, *_rehearsed(revisions), *(("--env",) if database.env else ())),
+        (*options, *_rehearsed(revisions), *(("--env",) if database.env else ()), *behind),
     )  # fmt: skip
 
 
@@ -250,7 +297,7 @@ def _planned(revisions: Revisions, before: tuple[str, ...]) -> Planned:
     return Planned(
         scripts=export / database.migrations, target=database.expand, cwd=export, home=revisions.home, before=before,
         rows=Asked(asked.rows, asked.columns) if asked.rows else None, dump=dump, smoke=asked.smoke, env=database.env,
-        timeout=asked.timeout,
+        timeout=asked.timeout, schema=asked.dump_schema,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from stationmaster.domain.block_kit import escaped, sections
 from stationmaster.domain.drift import Drift, Finding, Recorded, Seen, compare, since
 from stationmaster.domain.entries import DRIFT, Draft, Entry, digest
 from stationmaster.domain.errors import OutsideError, StationmasterError
+from stationmaster.domain.homes import database_of, place_of
 from stationmaster.domain.interruption import STEPS, in_mode
 from stationmaster.domain.product import Product, Service
 from stationmaster.domain.stages import has_reached
@@ -78,7 +79,7 @@ def _recorded(
         homes=homes,
         approved=approved_of(tools.ledger, tools.signer, runs)
         | {str(entry.fact["digest"]) for entry in tools.ledger.every("adopted")},
-        schemas={name: _schemas(tools.ledger, name, busy) for name in tools.database.databases},
+        schemas={name: _schemas(tools.ledger, name, busy) for name in seen.schemas},
         flags=_flags(tools, tenants, commits),
         under_way={release: built.get(release) for release in busy},
         modes=in_mode(tools.ledger.latest(STEPS)),
@@ -130,8 +131,15 @@ def _seen(tools: Toolbox, versions: set[str]) -> Seen:
     ):
         with _noting(away, what):
             found[name] = ask()
-    names = sorted(set(tools.database.databases) - {STAGE})
-    return Seen(**found, schemas={name: _schema(tools, name) for name in names}, away=away)
+    return Seen(**found, schemas={name: _schema(tools, name) for name in _databases(tools)}, away=away)
+
+
+def _databases(tools: Toolbox) -> list[str]:
+    """Those of production, by the block and by what is on record: where tenants have their own, that of their instance
+    is none.
+    """
+    own = {name for one in tools.ledger.running().values() if (name := database_of(one)) and place_of(name)[1]}
+    return sorted(({*tools.database.databases} - {STAGE, *(place_of(name)[0] for name in own)}) | own)
 
 
 @contextmanager

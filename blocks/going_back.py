@@ -4,8 +4,8 @@ Nothing is built, tested or migrated: what runs before was verified before, and 
 """
 
 import contextlib
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stationmaster.blocks.agendas import own_agenda
@@ -19,6 +19,7 @@ from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.blocks.unsaid import put_on_record
 from stationmaster.domain.entries import RUNS, Entry
 from stationmaster.domain.errors import OutsideError, StationmasterError
+from stationmaster.domain.homes import database_of, own
 from stationmaster.domain.past import ran_before
 from stationmaster.domain.rollback import NotProvedError, Order, in_scope
 
@@ -33,7 +34,11 @@ class _Group:
     instance: str
     left: Colour  # where they are
     before: Entry  # what they ran before; the artifact is the same for all
-    tenants: tuple[str, ...]
+    homes: Mapping[str, tuple[str, ...]]  # the databases in which their data is, each with its tenants
+
+    @property
+    def tenants(self) -> tuple[str, ...]:
+        return tuple(sorted(tenant for tenants in self.homes.values() for tenant in tenants))
 
     @property
     def digest(self) -> str:
@@ -84,7 +89,7 @@ def lead_back(leg: Leg, tenants: Collection[str]) -> list[str]:
     failed: list[StationmasterError] = []
     for group, colour in _warm_first(leg, _groups(leg, tenants, failed)):
         try:
-            led.append(_lead(leg, group, colour))
+            led += _lead(leg, group, colour, failed)
         except StationmasterError as error:
             failed.append(error)
     _record(leg, led)
@@ -93,11 +98,24 @@ def lead_back(leg: Leg, tenants: Collection[str]) -> list[str]:
     return sorted(tenant for one in led for tenant in one.group.tenants)
 
 
-def _lead(leg: Leg, group: _Group, warm: Colour | None) -> _Led:
-    must_be_proved(leg.tools, group.tenants, group.instance, group.before)
-    to = warm or start_instance(leg, product_at(leg.tools.source, group.commit).service, group.digest, group.instance)
-    leg.tools.target.shift(group.tenants, group.instance, to, leg.fence)
-    return _Led(group, to, round(leg.tools.now().timestamp() * 1000))
+def _lead(leg: Leg, group: _Group, warm: Colour | None, failed: list[StationmasterError]) -> list[_Led]:
+    """Those of the group whose own database the version before is proved on, all at once; nothing if that is nobody."""
+    may = replace(group, homes=dict(_proved(leg.tools, group, failed)))
+    if not may.homes:
+        return []
+    to = warm or start_instance(leg, product_at(leg.tools.source, may.commit).service, may.digest, may.instance)
+    leg.tools.target.shift(may.tenants, may.instance, to, leg.fence)
+    return [_Led(may, to, round(leg.tools.now().timestamp() * 1000))]
+
+
+def _proved(tools: Toolbox, group: _Group, failed: list[StationmasterError]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for name, tenants in group.homes.items():
+        try:
+            must_be_proved(tools, tenants, name, group.before)
+        except NotProvedError as error:
+            failed.append(error)
+        else:
+            yield name, tenants
 
 
 def _groups(leg: Leg, tenants: Collection[str], failed: list[StationmasterError]) -> list[_Group]:
@@ -110,7 +128,15 @@ def _groups(leg: Leg, tenants: Collection[str], failed: list[StationmasterError]
     for tenant in sorted(set(tenants) & set(before)):
         at = running[tenant].fact
         ways.setdefault((at["instance"], at["colour"], before[tenant].fact["digest"]), []).append(tenant)
-    return [_Group(way[0], way[1], before[names[0]], tuple(names)) for way, names in ways.items()]
+    return [_Group(way[0], way[1], before[names[0]], _homes(running, names)) for way, names in ways.items()]
+
+
+def _homes(running: Mapping[str, Entry], tenants: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for tenant in tenants:
+        name = str(database_of(running[tenant]))
+        found[name] = (*found.get(name, ()), tenant)
+    return found
 
 
 def ran_before_it(tools: Toolbox, release: str, tenants: Collection[str]) -> dict[str, Entry]:
@@ -149,7 +175,7 @@ def must_have_a_way(tools: Toolbox, release: str, tenants: Collection[str]) -> N
     refused: list[NotProvedError] = []
     for name in there:
         try:
-            must_be_proved(tools, [name], running[name].fact["instance"], before[name])
+            must_be_proved(tools, [name], str(database_of(running[name])), before[name])
         except NotProvedError as error:
             refused.append(error)
         else:
@@ -177,20 +203,20 @@ def _warm_first(leg: Leg, groups: list[_Group]) -> list[tuple[_Group, Colour | N
     return sorted(found, key=lambda each: each[1] is None)
 
 
-def must_be_proved(tools: Toolbox, tenants: Collection[str], instance: str, before: Entry) -> None:
-    """Return if what `before` says may serve the tenants of an instance: stage proved it on each schema that the
-    database there may have. Where nobody can tell what schema that is, it is not proved.
+def must_be_proved(tools: Toolbox, tenants: Collection[str], database: str, before: Entry) -> None:
+    """Return if what `before` says may serve the tenants of a database: stage proved it on each schema that this may
+    have. Where nobody can tell what schema that is, it is not proved.
 
     Raises:
         NotProvedError: it is not, with the ways that are left.
     """
     digest, version = str(before.fact["digest"]), str(before.fact["version"])
-    known = schemas_of(tools, instance)
+    known = schemas_of(tools, database)
     if known is None or (known and matrix_of(tools.ledger).proved(digest, known)):
         return
     now = next((e for t, e in tools.ledger.running().items() if t in tenants), before)
-    ways = ways_of(tools, instance, digest, version, str(now.fact["commit"]))
-    raise NotProvedError(tenants, version, known, instance, ways)
+    ways = ways_of(tools, database, digest, version, str(now.fact["commit"]))
+    raise NotProvedError(tenants, version, known, database, ways)
 
 
 def _record(leg: Leg, led: list[_Led]) -> None:
@@ -199,9 +225,11 @@ def _record(leg: Leg, led: list[_Led]) -> None:
     last_ms = Tally(left).last_request(leg.tools) if led else None
     running = leg.tools.ledger.running()
     for one in led:
+        homes = {tenant: name for name, tenants in one.group.homes.items() for tenant in tenants}
         for tenant in one.group.tenants:
             fact = {name: one.group.before.fact[name] for name in ("version", "digest", "commit")}
             place = {"instance": one.group.instance, "colour": one.colour, "left": one.group.left}
+            place |= own(homes[tenant], one.group.instance)
             inputs = {"digest": one.group.digest, "undone": running[tenant].index}
             measured = {"routed_ms": one.routed_ms, "last_ms": last_ms}
             leg.record("rolled_back", inputs, {**fact, **place, **measured}, subject=tenant)

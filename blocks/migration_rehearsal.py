@@ -24,6 +24,7 @@ from stationmaster.blocks.migration_running import (
     migrate,
 )
 from stationmaster.blocks.migration_schema import content, schema
+from stationmaster.blocks.migration_tenants import address
 from stationmaster.blocks.migration_versions import heads_of
 from stationmaster.blocks.migration_ways_back import TARGET
 from stationmaster.blocks.postgres import Connection, connected, temporary
@@ -81,6 +82,7 @@ class Planned:
     smoke: tuple[tuple[str, ...], ...] = ()
     env: bool = False
     timeout: float = 3600
+    schema: str | None = None  # the one in the dump that is rehearsed on, if it is not the address's own
 
     def guest(self, target: str, *options: str) -> Guest:
         env = ("--env",) if self.env else ()
@@ -109,7 +111,7 @@ def rehearse(
         RehearsalBusyError: another rehearsal is at it.
     """
     with _alone(server, name), temporary(server, name) as url:
-        copy = Copy(url, planned, told, versions)
+        copy = Copy(address(url, planned.schema) if planned.schema else url, planned, told, versions)
         dump = copy.begun(at)
         steps = copy.steps()
         rows = copy.filled()

@@ -22,6 +22,7 @@ from stationmaster.domain.migration_forecast import expected_ms
 from stationmaster.domain.migration_need import Need
 from stationmaster.domain.plan import first_planned
 from stationmaster.domain.product import Product
+from stationmaster.domain.tenants import Directory
 
 if TYPE_CHECKING:
     from stationmaster.blocks.deploy_target import SandboxTarget
@@ -33,19 +34,24 @@ if TYPE_CHECKING:
 _PAUSES = (1.0, 4.0, 15.0)  # seconds between tries to serve tenants in full again, while the target is away
 
 
-def interruption(leg: "Leg", product: Product, instance: str, need: Need) -> Interruption:
-    """Whom the change limits, how, for how long, and the first slot that all of them have.
+def interruption(leg: "Leg", product: Product, name: str, need: Need, tenant: str | None = None) -> Interruption:
+    """Whom the change of a database limits, how, for how long, and the first slot that all of them have: all tenants of
+    the instance, or the one to whom the database belongs.
 
     Raises:
         ModeNotDeclaredError: the product cannot be put into the mode that it needs.
     """
     directory, mode = leg.tools.tenants.read(), need.mode(product.service.modes)
-    routed = {tenant for tenant, place in leg.tools.target.routes().items() if place[0] == instance}
-    tenants = tuple(sorted(routed | {one.id for one in directory.tenants if one.instance == instance}))
+    tenants = (tenant,) if tenant else _served_from(leg, directory, name)
     seconds = _seconds(leg)
     sent = first_planned([entry for entry in leg.tools.ledger.entries(leg.release) if entry.step == "planned"])
     agenda = agenda_of(leg.tools.tenants, directory, product, sent)
-    return laid_out(Interruption(instance, mode, tenants, need.why, seconds), agenda, leg.tools.now())
+    return laid_out(Interruption(name, mode, tenants, need.why, seconds), agenda, leg.tools.now())
+
+
+def _served_from(leg: "Leg", directory: Directory, instance: str) -> tuple[str, ...]:
+    routed = {tenant for tenant, place in leg.tools.target.routes().items() if place[0] == instance}
+    return tuple(sorted(routed | {one.id for one in directory.tenants if one.instance == instance}))
 
 
 def laid_out(bare: Interruption, agenda: Agenda, at: datetime) -> Interruption:
@@ -71,24 +77,27 @@ def _notices(ledger: "Ledger", release: str) -> dict[str, Entry]:
 
 
 @contextmanager
-def limited(leg: "Leg", product: Product, found: Interruption | None) -> Iterator[None]:
-    """Around what cannot be made online: the tenants are in the mode while the block lasts, and in full after it,
+def limited(leg: "Leg", product: Product, found: Iterable[Interruption]) -> Iterator[None]:
+    """Around what cannot be made online: the tenants are in their mode while the block lasts, and in full after it,
     however it ends.
     """
-    if found is None or found.mode is None:
+    mine = [(one, one.mode) for one in found if one.mode is not None]
+    if not mine:
         yield
         return
-    told = _notices(leg.tools.ledger, leg.release).get(found.instance)
-    fact = {"mode": found.mode, "instance": found.instance, "why": found.why, "product": product.product}
+    tenants, told = [who for one, _ in mine for who in one.tenants], _notices(leg.tools.ledger, leg.release)
     try:
-        for tenant in found.tenants:
-            leg.record("mode_on", {"mode": found.mode}, {**fact, "notice": told and told.index}, subject=tenant)
-        leg.tools.target.set_mode(found.tenants, found.mode, leg.fence)
+        for one, mode in mine:
+            fact = {"mode": mode, "instance": one.instance, "why": one.why, "product": product.product}
+            notice = told[one.instance].index if one.instance in told else None
+            for tenant in one.tenants:
+                leg.record("mode_on", {"mode": mode}, {**fact, "notice": notice}, subject=tenant)
+            leg.tools.target.set_mode(one.tenants, mode, leg.fence)
         yield
     except BaseException:  # also what ends the process: nobody else is as near
-        _over(leg, found.tenants, "the change did not end well")
+        _over(leg, tenants, "the change did not end well")
         raise
-    _over(leg, found.tenants, "the change is made")
+    _over(leg, tenants, "the change is made")
 
 
 def serve_again(leg: "Leg") -> None:

@@ -176,11 +176,13 @@ def must_be_unfrozen(leg: Leg, product: Product, environment: Environment) -> No
 
 
 def must_be_migratable(
-    leg: Leg, product: Product, instance: str, doing: str = "expand", limited: Interruption | None = None
-) -> None:
+    leg: Leg, product: Product, instance: str, doing: str = "expand", *, tenants: Collection[str] = (),
+    limited: Interruption | None = None,
+) -> None:  # fmt: skip
     """Return if no tenant of the instance has a blackout in force that names migrations, or waivers pass it; this is on
-    record then. An instance that one tenant has alone is changed only when that tenant may be touched; and one whose
-    tenants are `limited` meanwhile only when every one of them may, for as long as that is expected to last.
+    record then. An instance that one tenant has alone is changed only when that tenant may be touched, and so are the
+    databases of `tenants` who have their own; and one whose tenants are `limited` meanwhile only when every one of them
+    may, for as long as that is expected to last.
 
     Raises:
         WindowClosedError: one has, or may not.
@@ -188,8 +190,8 @@ def must_be_migratable(
     found, at = met(leg), leg.tools.now()
     known = _known(leg, product, found, limited)
     _must_be_open_to_migrations(leg, product, "stage" if instance == STAGE else "production", found)
-    mine = [one for one in known.tenants.values() if one.instance == instance]
-    alone = [] if instance == SHARED and limited is None else mine
+    mine = [one for one in known.tenants.values() if (one.id in tenants if tenants else one.instance == instance)]
+    alone = mine if tenants or limited or instance != SHARED else []
     refused = closed(consents(leg, alone))
     questions = [known.agenda.question(one.id, "migration") for one in mine]
     answers = {one.id: known.agenda.migration(one.id, at) for one in mine}

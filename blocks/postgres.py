@@ -97,9 +97,12 @@ def started(url: str, name: str, patience: float = 0) -> str:
         time.sleep(_LOOK)
 
 
-def has_tables(connection: Connection) -> bool:
-    """Whether there is any table but Alembic's own; those of extensions do not count."""
-    return connection.execute(_TABLES).fetchone() != (0,)
+def has_tables(connection: Connection, *, alone: bool = False) -> bool:
+    """Whether there is any table but Alembic's own; those of extensions do not count, and with `alone` none but those
+    of the schema in the search path.
+    """
+    mine = " AND n.nspname = current_schema()" if alone else ""
+    return connection.execute(f"{_TABLES}{mine}".encode()).fetchone() != (0,)
 
 
 def _replace(server: str, name: str, *, create: bool) -> None:

@@ -5,8 +5,10 @@ are led back, or watched, with the others. It moves nobody.
 from typing import Any
 
 from stationmaster.blocks.carried import product_at
+from stationmaster.blocks.homes import homes_of
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.entries import Draft, Entry
+from stationmaster.domain.homes import Homes, own
 from stationmaster.domain.tenants import STAGE
 
 
@@ -28,8 +30,10 @@ def put_on_record(tools: Toolbox, release: str, *, led: bool = False) -> list[st
     places = {tenant: place for tenant, place in routes.items() if tenant not in there}
     serve = _serve(tools, said["cut"]["commit"], digest, {instance for instance, _ in places.values()})
     found = sorted(tenant for tenant, place in places.items() if place in serve)
+    homes = homes_of(tools, product_at(tools.source, said["cut"]["commit"])) if found else Homes()
     for tenant in found:
-        tools.ledger.append(_deployed(release, said, tenant, places[tenant]), tools.now())
+        home = own(homes.of(tenant, places[tenant][0]), places[tenant][0])
+        tools.ledger.append(_deployed(release, said, tenant, places[tenant], home), tools.now())
     return found
 
 
@@ -46,10 +50,12 @@ def _serve(tools: Toolbox, commit: str, digest: str, instances: set[str]) -> set
     return {(one.instance, one.colour) for one in answers if one.digest == digest}
 
 
-def _deployed(release: str, said: dict[str, dict[str, Any]], tenant: str, place: tuple[str, str]) -> Draft:
+def _deployed(
+    release: str, said: dict[str, dict[str, Any]], tenant: str, place: tuple[str, str], home: dict[str, str]
+) -> Draft:
     digest, cut = said["built"]["digest"], said["cut"]
     artifact = {"version": cut["version"], "digest": digest, "commit": cut["commit"]}
     return Draft(
         release=release, step="deployed", subject=tenant, inputs={"digest": digest, "colour": place[1]},
-        fact={**artifact, "instance": place[0], "colour": place[1], "found": True},
+        fact={**artifact, "instance": place[0], "colour": place[1], **home, "found": True},
     )  # fmt: skip

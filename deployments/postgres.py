@@ -95,6 +95,12 @@ def create_database(run_dir: Path, name: str) -> None:
         return
 
 
+def create_schema(run_dir: Path, database: str, name: str) -> None:
+    """Create the schema in that database unless it exists."""
+    with psycopg.connect(url(run_dir, database), autocommit=True, connect_timeout=5) as connection:
+        connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(name)))
+
+
 def drop_database(run_dir: Path, name: str) -> None:
     """Drop the database if it exists, ending its sessions."""
     with _admin(run_dir) as connection:

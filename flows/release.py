@@ -35,9 +35,10 @@ from stationmaster.tasks.confirmation import require_confirmation
 from stationmaster.tasks.cut import cut
 from stationmaster.tasks.departure import require_departure
 from stationmaster.tasks.deploy import deploy, publish_flags, shift
+from stationmaster.tasks.expand import expand
 from stationmaster.tasks.hold import refuse_held
 from stationmaster.tasks.hotfix import require_base
-from stationmaster.tasks.migrations import expand, lint, plan_modes, rehearse
+from stationmaster.tasks.migrations import lint, plan_modes, rehearse
 from stationmaster.tasks.plan import make_plan
 from stationmaster.tasks.review import require_reviews
 from stationmaster.tasks.rollback import route_back
@@ -126,8 +127,8 @@ def carry(leg: Leg) -> None:
         require_soak(leg, this, plan, wave)
         require_window(leg, this, wave)
         publish_flags(leg, this)
-        for instance in wave.instances:
-            expand(leg, this, instance)
+        for instance, tenants in wave.instances.items():
+            expand(leg, this, instance, tenants)
         colours = {instance: deploy(leg, this, artifact, instance) for instance in wave.instances}
         update_brief(leg, wave.name)
         show(leg.tools, this.release, begins=wave.name)

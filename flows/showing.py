@@ -22,10 +22,12 @@ from stationmaster.blocks.carried import recalled
 from stationmaster.blocks.migration_estimates import outlook, outlook_table
 from stationmaster.blocks.owing import said
 from stationmaster.blocks.toolbox import Toolbox
+from stationmaster.domain.compatibility import SCHEMA
 from stationmaster.domain.contract import Condition, rows
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import OutsideError, StationmasterError
-from stationmaster.domain.summary import percent, plan_of, plan_rows, summary
+from stationmaster.domain.homes import own_databases
+from stationmaster.domain.summary import percent, plan_of, plan_rows, schema_rows, summary
 
 _log = logging.getLogger("stationmaster.showing")
 _PATIENCE = 2.0  # seconds
@@ -83,6 +85,10 @@ def _show(tools: Toolbox, release: str, begins: str | None, *, planned: bool, br
             )
         create_progress_artifact(
             percent(plan, entries), key=f"progress-{release}", description=f"Tenants of the plan that have {release}"
+        )
+    if own := own_databases(tools.ledger.latest(SCHEMA)):
+        create_table_artifact(
+            schema_rows(own), key=f"schemas-{release}", description="At which revision each tenant's own database is"
         )
     create_markdown_artifact(
         summary(

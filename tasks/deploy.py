@@ -5,12 +5,14 @@ from pathlib import Path
 
 from stationmaster.blocks.approving import must_be_approved
 from stationmaster.blocks.compatible import must_work_on
+from stationmaster.blocks.homes import homes_of
 from stationmaster.blocks.instances import WrongDigestError
 from stationmaster.blocks.kept import keep_printed
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.openness import must_be_open
 from stationmaster.blocks.serving import publish_flags_of, start_instance
 from stationmaster.domain.artifact import Artifact, Cut
+from stationmaster.domain.homes import own
 from stationmaster.domain.plan import Wave
 from stationmaster.tasks import act
 
@@ -43,8 +45,10 @@ def shift(leg: Leg, cut: Cut, artifact: Artifact, wave: Wave, colours: dict[str,
     approved = must_be_approved(leg, cut, artifact=artifact, tenants=wave.tenants)
     _must_run(leg, cut, artifact, colours)
     _must_be_open(leg, cut, wave, colours)
+    homes = homes_of(leg.tools, cut.product)
     for instance, tenants in wave.instances.items():
-        must_work_on(leg, [artifact.digest], instance)
+        for name in sorted({homes.of(tenant, instance) for tenant in tenants}):
+            must_work_on(leg, [artifact.digest], name)
         routes, place = leg.tools.target.routes(), (instance, colours[instance])
         inputs = {"digest": artifact.digest, "colour": place[1]}
         new = [tenant for tenant in tenants if not leg.recorded("deployed", inputs, tenant)]
@@ -52,7 +56,7 @@ def shift(leg: Leg, cut: Cut, artifact: Artifact, wave: Wave, colours: dict[str,
         leg.tools.target.shift(left, instance, place[1], leg.fence)
         fact = {**_fact(cut, artifact, *place), **approved, **_kept_log(leg, artifact, *place)}
         for tenant in new:
-            leg.record("deployed", inputs, fact, subject=tenant)
+            leg.record("deployed", inputs, {**fact, **own(homes.of(tenant, instance), instance)}, subject=tenant)
 
 
 def _must_be_open(leg: Leg, cut: Cut, wave: Wave, colours: dict[str, str]) -> None:

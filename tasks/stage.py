@@ -4,6 +4,7 @@ from contextlib import nullcontext
 
 from stationmaster.blocks.carried import product_at
 from stationmaster.blocks.compatible import covered, not_behind
+from stationmaster.blocks.homes import homes_of
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.openness import must_be_unfrozen
 from stationmaster.blocks.serving import run_journeys, start_instance
@@ -35,9 +36,10 @@ def stage(leg: Leg, cut: Cut, artifact: Artifact) -> None:
     if proved_in_stage(leg).issuperset([*before, artifact.digest]):
         return
     must_be_unfrozen(leg, cut.product, "stage")
-    revision = ",".join(leg.tools.database.revision(STAGE)) if cut.product.database else ""
+    name = homes_of(leg.tools, cut.product).of(cut.product.stage_tenant, STAGE)
+    revision = ",".join(leg.tools.database.revision(name)) if cut.product.database else ""
     proved = [*before, artifact.digest]
-    with leg.tools.database.steady(STAGE) if cut.product.database else nullcontext():
+    with leg.tools.database.steady(name) if cut.product.database else nullcontext():
         for digest in proved:
             colour = _prove(leg, cut, product_at(leg.tools.source, running.get(digest, cut.commit.commit)), digest)
     leg.tools.target.shift([cut.product.stage_tenant], STAGE, colour, leg.fence)

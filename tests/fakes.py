@@ -6,7 +6,7 @@ memory and a temporary folder. `tests/world.py` puts them together.
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher
@@ -23,7 +23,7 @@ from stationmaster.blocks.source import UnknownRefError
 from stationmaster.domain.artifact import Change, Commit
 from stationmaster.domain.boarding import Merged
 from stationmaster.domain.duration import instant
-from stationmaster.domain.errors import InputError, OutsideError, RefusedError, nearest
+from stationmaster.domain.errors import InputError, OutsideError, RefusedError, StationmasterError, nearest
 from stationmaster.domain.migration_rehearsal import Estimate, Finding, findings_of_versions, statement
 
 _LONG_AGO = datetime.fromtimestamp(1_700_000_000, UTC)
@@ -144,13 +144,16 @@ class FakeDatabase(BaseModel):
     wrong_rows: dict[str, int] = {}  # instance to the rows that are not as a backfill says
     away: set[str] = set()  # instances whose database does not answer
     torn: set[str] = set()  # those of them that a killed copy left so
+    stops: set[str] = set()  # tenants' own databases whose revision raises
+    each: Callable[[str], None] | None = None
 
     @property
     def ran(self) -> list[tuple[str, str]]:
         return self._ran
 
-    def put(self, revision: str) -> None:
-        self._at = dict.fromkeys(self.databases, revision)
+    def put(self, revision: str, *more: str) -> None:
+        """Every database, and those of tenants that are named, is there."""
+        self._at = dict.fromkeys((*self.databases, *more), revision)
 
     def revision(self, instance: str) -> tuple[str, ...]:
         if instance in self.away:
@@ -208,11 +211,23 @@ class FakeDatabase(BaseModel):
             self._ran.append((instance, head))
         log = revisions.home / "migrations-upgrade.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(f"running revision {head} on {self.databases[instance].get_secret_value()}\n")
+        log.write_text(f"running revision {head} on {self.databases[instance.partition('.')[0]].get_secret_value()}\n")
         texts = [one.strip() for one in sql.split(";") if one.strip()]
         ran = [{"revision": head, "sql": one, "ms": 2000.0, "held_ms": 2000.0, "lock": None, "kind": "short"}
                for one in texts if head not in before]  # fmt: skip
         return Migrated(before, self.revision(instance), str(log), tuple({**one, "attempts": 1} for one in ran))
+
+    def expand_each(self, names: Sequence[str], revisions: Revisions) -> dict[str, Migrated | StationmasterError]:
+        """One after the other; `stops` are those at which it fails, and `each` is called before each."""
+        ended: dict[str, Migrated | StationmasterError] = {}
+        for name in names:
+            if self.each:
+                self.each(name)
+            if name in self.stops:
+                ended[name] = MigrationFailedError(f"a revision failed on database {name!r}: boom", hint="mend it")
+                break
+            ended[name] = self.expand(name, revisions)
+        return ended
 
     def rehearse(
         self, revisions: Revisions, before: tuple[str, ...], name: str, at: datetime, versions: Try = lambda _: ()

@@ -15,11 +15,12 @@ class Repository:
 
     path: Path
     made: int = 0
+    people: tuple[str, str] = ("Ana", "Ben")  # author and committer
 
     @classmethod
-    def begin(cls, path: Path) -> "Repository":
+    def begin(cls, path: Path, *people: str) -> "Repository":
         path.mkdir(parents=True)
-        repository = cls(path)
+        repository = cls(path, people=(people[0], people[-1])) if people else cls(path)
         repository.git("init", "--quiet", "--initial-branch=main")
         return repository
 
@@ -37,8 +38,8 @@ class Repository:
     def git(self, *arguments: str, given: str | None = None) -> str:
         env = {
             "PATH": os.environ["PATH"], "HOME": str(self.path), "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_AUTHOR_NAME": "Ana", "GIT_AUTHOR_EMAIL": "ana@shop.example",
-            "GIT_COMMITTER_NAME": "Ben", "GIT_COMMITTER_EMAIL": "ben@shop.example",
+            "GIT_AUTHOR_NAME": self.people[0], "GIT_AUTHOR_EMAIL": f"{self.people[0].lower()}@shop.example",
+            "GIT_COMMITTER_NAME": self.people[1], "GIT_COMMITTER_EMAIL": f"{self.people[1].lower()}@shop.example",
             "GIT_AUTHOR_DATE": f"{AT + 60 * self.made} +0000", "GIT_COMMITTER_DATE": f"{AT + 60 * self.made} +0000",
         }  # fmt: skip
         command = ("git", "-c", "commit.gpgSign=false", *arguments)

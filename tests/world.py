@@ -120,6 +120,7 @@ class World:
     ledger: Ledger = field(default_factory=in_memory)
     keys: dict[str, Ed25519PrivateKey] = field(default_factory=dict)
     legs: int = 0
+    fence: Fence = field(default_factory=lambda: Fence(release="install", epoch=1))
 
     def __post_init__(self) -> None:
         self.metrics = FakeMetrics(self.target)
@@ -154,17 +155,21 @@ class World:
         old = self.root / "old"
         old.write_text(json.dumps({"version": "1"}))
         digest = self.store.publish(old).digest
-        fence, at = Fence(release="install", epoch=1), self.clock.now()
+        fact = self._installed = {"version": "1", "digest": digest, "commit": commit}
         for instance in self.target.instances:
-            self.target.start(instance, str(self.store.path(digest)), digest, (), fence=fence, version="/about")
-        places = {"acme": "cloud", "birch": "cloud", "cedar": "cedar", "stage-probe": "stage"}
-        for tenant, instance in places.items():
-            self.target.shift([tenant], instance, "a", fence)
-            fact = {"version": "1", "digest": digest, "commit": commit}
-            if instance != "stage":
-                self.ledger.append(Draft(release="install", step="adopted", subject=tenant, fact=fact), at)
+            place = str(self.store.path(fact["digest"]))
+            self.target.start(instance, place, digest, (), fence=self.fence, version="/about")
+        for tenant, instance in {"acme": "cloud", "birch": "cloud", "cedar": "cedar"}.items():
+            self.adopt(tenant, instance)
+        self.target.shift(["stage-probe"], "stage", "a", self.fence)
         self.database.put("r1")
         self.target.did.clear()
+
+    def adopt(self, tenant: str, instance: str) -> None:
+        """A tenant that version 1 serves."""
+        self.target.shift([tenant], instance, "a", self.fence)
+        draft = Draft(release="install", step="adopted", subject=tenant, fact=self._installed)
+        self.ledger.append(draft, self.clock.now())
 
     def commit(
         self, version: str, *, head: str = "r2", sql: str = "", product: str = PRODUCT,

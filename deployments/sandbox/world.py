@@ -4,7 +4,6 @@ Every step converges: a sandbox that is there is left alone, one that is half th
 is installed here; a release does that.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,14 +28,13 @@ from stationmaster.blocks.toolbox import Toolbox, assemble
 from stationmaster.deployments import descriptor, postgres, reception
 from stationmaster.deployments.descriptor import Descriptor, NoStackError
 from stationmaster.deployments.sandbox import proxy
+from stationmaster.deployments.sandbox.databases import create_databases, database_of
 from stationmaster.deployments.sandbox.people import SERVICE, Cast, make_people, ratify
 from stationmaster.deployments.sandbox.repository import Repository
 from stationmaster.deployments.sandbox.services import start_chat
 from stationmaster.deployments.stack import Say
 from stationmaster.domain.errors import InputError
 from stationmaster.domain.tenants import STAGE
-
-_LONGEST_DATABASE = 63  # bytes that PostgreSQL keeps of a name
 
 
 class OtherSandboxError(InputError):
@@ -81,8 +79,7 @@ def build_world(stack: Descriptor, repository: Repository, say: Say) -> World:
     claimed = stack.model_copy(update={"product": repository.name})
     claimed.save()  # one that is killed from here on is completed, or replaced, by the next
     people = make_people(run / "people", repository.product, repository.authors)
-    for name in ("scratch", *(_database(repository.name, instance) for instance in repository.instances)):
-        postgres.create_database(run, name)
+    create_databases(run, repository)
     supervisor.ensure(proxy.prepare(run, repository.instances, repository.product.service.health))
     messages, token = start_chat(stack, supervisor)
     tools = _tools(stack, repository, people, messages, token)
@@ -106,7 +103,7 @@ def build_world(stack: Descriptor, repository: Repository, say: Say) -> World:
 
 
 def _tools(stack: Descriptor, repository: Repository, people: Cast, messages: str, token: str) -> dict[str, BaseModel]:
-    run, name, instances = Path(stack.run), repository.name, repository.instances
+    run, instances = Path(stack.run), repository.instances
     url = str(repository.folder)
     return {
         "source": GitRepository(url=url, mirror=mirror_of(url, home())),
@@ -119,7 +116,7 @@ def _tools(stack: Descriptor, repository: Repository, people: Cast, messages: st
             instances={one: Instance(environment="stage" if one == STAGE else "production") for one in instances},
         ),
         "database": ProductDatabase(
-            databases={one: SecretStr(postgres.url(run, _database(name, one))) for one in instances},
+            databases={one: SecretStr(postgres.url(run, database_of(repository.product, one))) for one in instances},
             scratch=SecretStr(postgres.url(run, "scratch")),
         ),
         "metrics": HAProxyMetrics(stats=str(run / haproxy.STATS)),
@@ -173,12 +170,3 @@ def _before(kind: str, product: str) -> BaseModel | None:
 
 def _flags(run: Path) -> str:
     return str(run / "flags.json")
-
-
-def _database(product: str, instance: str) -> str:
-    """A name of its own, also where PostgreSQL would cut two long ones to the same."""
-    name = f"{product}_{instance}".replace("-", "_")
-    if len(name) <= _LONGEST_DATABASE:
-        return name
-    mark = hashlib.sha256(name.encode()).hexdigest()[:12]
-    return f"{name[: _LONGEST_DATABASE - len(mark) - 1]}_{mark}"

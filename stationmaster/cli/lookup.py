@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from stationmaster.cli.person import now
+from stationmaster.domain.compatibility import SCHEMA
 from stationmaster.domain.contract_status import contract_status
 from stationmaster.domain.errors import nearest
 from stationmaster.domain.release import Reason, Status, UnknownReleaseError, status, why
@@ -19,7 +20,7 @@ def find(ledger: "Ledger", release: str) -> Status:
         UnknownReleaseError: with the nearest name.
     """
     try:
-        return status(release, ledger.entries(release), ledger.running())
+        return status(release, ledger.entries(release), ledger.running(), ledger.latest(SCHEMA))
     except UnknownReleaseError as error:
         raise UnknownReleaseError(release, hint=nearest(release, ledger.releases()) or error.hint) from None
 

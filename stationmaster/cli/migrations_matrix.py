@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer, table
 from stationmaster.cli.tools import open_ledger
+from stationmaster.domain.homes import database_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,9 +52,7 @@ def _found(ledger: "Ledger") -> dict[str, Any]:
                 "schemas": list(on := schemas(changes_of(ledger, instance))),
                 "tenants": [asdict(one) for one in places(known, on, _there(running, instance), before)],
             }
-            for instance in sorted(
-                {str(entry.fact["instance"]) for entry in running.values() if "instance" in entry.fact}
-            )
+            for instance in sorted({str(database_of(entry)) for entry in running.values() if "instance" in entry.fact})
         ],
     }
 
@@ -68,7 +67,7 @@ def _proofs(known: "Matrix", digest: str) -> list[dict[str, Any]]:
 
 
 def _there(running: "Mapping[str, Entry]", instance: str) -> "dict[str, Entry]":
-    return {tenant: entry for tenant, entry in running.items() if entry.fact.get("instance") == instance}
+    return {tenant: entry for tenant, entry in running.items() if database_of(entry) == instance}
 
 
 def _told(found: dict[str, Any]) -> str:

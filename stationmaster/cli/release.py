@@ -388,8 +388,20 @@ def _shown(found: Status, reason: Reason) -> str:
         f"{tenant} is {in_words(mode)}: stationmaster tenants mode status" for tenant, mode in found.modes.items()
     ]
     if found.tenants:
-        lines += ["", table(["tenant", "runs"], sorted(found.tenants.items()))]
+        heads = ["tenant", "runs", *(["schema"] if found.databases else [])]
+        rows = [(name, version, *_at(found, name)) for name, version in sorted(found.tenants.items())]
+        lines += ["", table(heads, rows)]
     return "\n".join(lines)
+
+
+def _at(found: Status, tenant: str) -> tuple[str, ...]:
+    """Where the tenant's own database is; nothing where tenants share one."""
+    if not found.databases:
+        return ()
+    own = found.databases.get(tenant)
+    if own is None:
+        return ("nobody knows",)
+    return (f"{own.revision or '(none)'}{', and a change of it is under way' if own.under_way else ''}",)
 
 
 def _code(found: Status) -> int:

@@ -67,11 +67,12 @@ def _sandbox(folder: Path, env_file: Path | None, port: int | None) -> tuple[Des
     """The stack with the product's sandbox, and what its release is started with. What is wrong with the folder is
     said before anything starts.
     """
-    from stationmaster.deployments.sandbox import repository, world  # noqa: PLC0415 - everything; --help needs nothing
+    from stationmaster.deployments.sandbox import databases, repository, world  # noqa: PLC0415 - --help needs nothing
     from stationmaster.deployments.sandbox.people import must_have_approvers  # noqa: PLC0415 - as above
 
     found = repository.read_repository(folder)
     must_have_approvers(found.product)
+    databases.must_have_names(found)
     world.must_be_free(found.name, found.folder)
     given = repository.read_environment(env_file) if env_file else world.kept_environment(found.name)
     ready = found.given(given)

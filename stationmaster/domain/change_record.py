@@ -51,6 +51,7 @@ class Migration(_Noted):
 
     began: str
     instance: str
+    tenant: str | None = Field(default=None, description="Whose it is, where each tenant has its own.")
     before: tuple[str, ...]
     after: tuple[str, ...] | None
     phase: Literal["expand", "contract"] = "expand"

@@ -200,10 +200,11 @@ def _stays(record: ChangeRecord, tenant: str | None) -> list[Stay]:
 
 
 def _migrations(record: ChangeRecord, tenant: str | None) -> list[Migration]:
-    """Those of the instances that serve the tenant."""
+    """Those of the instances that serve the tenant, and of what it has for itself."""
     waves = _waves(record)
     serves = {name for wave in waves for name, tenants in wave["instances"].items() if tenant in {None, *tenants}}
-    return [one for one in record.migrations if one.instance in serves or tenant is None]
+    mine = [one for one in record.migrations if one.tenant == tenant or (one.tenant is None and one.instance in serves)]
+    return list(record.migrations) if tenant is None else mine
 
 
 def _waves(record: ChangeRecord) -> list[dict[str, Any]]:

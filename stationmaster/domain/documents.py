@@ -12,8 +12,9 @@ from pydantic import BaseModel, ValidationError
 from stationmaster.domain.approvers import Approvers
 from stationmaster.domain.calendar import Calendar
 from stationmaster.domain.errors import InputError, nearest
+from stationmaster.domain.homes import HOLE, is_too_long
 from stationmaster.domain.located import Located, Problem, locate
-from stationmaster.domain.product import Product
+from stationmaster.domain.product import Database, Product
 from stationmaster.domain.tenants import Directory, Tenant
 from stationmaster.domain.validation import problems_of
 from stationmaster.domain.zones import known_zones
@@ -103,12 +104,16 @@ def _refusal(model: type[BaseModel], file: str, problems: list[Problem]) -> Docu
 
 
 def check_directory(product: Product, directory: Document[Directory]) -> None:
-    """Refuse a tenant directory with unknown rings and zones, ids given twice, or an id that an instance bears."""
+    """Refuse a tenant directory with unknown rings and zones, ids given twice, an id that an instance bears, or a
+    schema or database that two tenants would have.
+    """
     rings, zones = [ring.name for ring in product.rings], known_zones()
     problems: list[Problem] = []
     first: dict[str, int] = {}
+    taken: dict[tuple[str, str], str] = {}
     for index, tenant in enumerate(directory.value.tenants):
-        for key, message, hint in _complaints(tenant, rings, zones, first):
+        said = _complaints(tenant, rings, zones, first) + _of_database(tenant, product.database, taken)
+        for key, message, hint in said:
             problems.append(Problem(directory.line("tenants", index, key), f"tenant {tenant.id!r}: {message}", hint))
         first.setdefault(tenant.id, directory.line("tenants", index, "id") or 0)
     if problems:
@@ -128,6 +133,24 @@ def _complaints(
     if tenant.hosting == "dedicated" and tenant.id in RESERVED:
         said.append(("id", f"{tenant.id!r} is the name of an instance of ours", "choose another id"))
     return said
+
+
+def _of_database(
+    tenant: Tenant, database: Database | None, taken: dict[tuple[str, str], str]
+) -> list[tuple[str, str, str | None]]:
+    """What is wrong with a tenant's own schema or database. `taken` are those of the tenants before."""
+    if database is None:
+        return []
+    if database.home is None:
+        shared = "`database` names its own, and the product says `tenancy: shared`"
+        return [("database", shared, "leave it out")] if tenant.database else []
+    word = tenant.database or tenant.id
+    key, kind = "database" if tenant.database else "id", database.tenancy
+    if is_too_long(database.home, word):
+        said = f"PostgreSQL would cut the name of its {kind}, {database.home.replace(HOLE, word)!r}"
+        return [(key, said, "give it a shorter one in `database`")]
+    other = taken.setdefault((tenant.instance, word), tenant.id)
+    return [(key, f"{other!r} has the {kind} {word!r} already", None)] if other != tenant.id else []
 
 
 def schema(document: str) -> dict[str, Any]:

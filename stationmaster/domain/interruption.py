@@ -3,7 +3,7 @@ And which tenants are in a mode now, by the ledger.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stationmaster.domain.entries import Entry
@@ -15,9 +15,10 @@ _NAMED = 10
 
 @dataclass(frozen=True)
 class Interruption:
-    """Of one database. `mode` is None where nobody is put into one, and others only wait for locks. [start, end) is the
-    first slot that all of its tenants have, in RFC 3339, or None, and then `closed` says why. `seconds` is what the
-    rehearsal expects; None where nothing was rehearsed.
+    """Of one database, `instance`, which is named `cloud.tenant_acme` where each tenant has its own. `mode` is None where
+    nobody is put into one, and others only wait for locks. [start, end) is the first slot that all of its tenants have,
+    in RFC 3339, or None, and then `closed` says why. `seconds` is what the rehearsal expects; None where nothing was
+    rehearsed.
     """
 
     instance: str
@@ -48,6 +49,16 @@ class Interruption:
         what = in_words(self.mode) if self.mode else "waiting for locks"
         when = f"expected in the slot from {self.start}" if self.start else f"no slot: {', '.join(self.closed)}"
         return f"{_some(self.tenants)} {what}{lasts}, {when}; database {self.instance}: {self.why}"
+
+
+def gathered(instance: str, found: Iterable[Interruption]) -> Interruption | None:
+    """Several of one instance that are made at once, as one: all their tenants, and the longest time."""
+    every = list(found)
+    if not every:
+        return None
+    seconds = max((one.seconds for one in every if one.seconds is not None), default=None)
+    tenants = tuple(sorted({who for one in every for who in one.tenants}))
+    return replace(every[0], instance=instance, tenants=tenants, seconds=seconds)
 
 
 def in_mode(last: Mapping[str, Entry], release: str | None = None) -> dict[str, Entry]:

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stationmaster.domain.duration import Seconds
+from stationmaster.domain.tenants import Word
 
 Count = Annotated[int, Field(ge=1)]
 Words = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -17,7 +18,9 @@ class Rehearsal(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: dict[str, Count] = Field(
-        default={}, description="How many rows each table has in production.", examples=[{"orders": 2000000}]
+        default={},
+        description="How many rows each table has in production; that of its largest tenant where each has its own.",
+        examples=[{"orders": 2000000}],
     )
     columns: dict[str, str] = Field(
         default={},
@@ -28,6 +31,11 @@ class Rehearsal(BaseModel):
         default=None,
         description="A dump to restore instead, on the worker's machine.",
         examples=["/srv/dumps/shop.dump"],
+    )
+    dump_schema: Word | None = Field(
+        default=None,
+        description="The schema of the tenant in the dump, the largest of them, where each has one.",
+        examples=["tenant_acme"],
     )
     anonymised: bool = Field(default=False, description="The dump has nobody's data in it. It is recorded.")
     scrub: str | None = Field(
@@ -54,6 +62,12 @@ class Rehearsal(BaseModel):
             raise ValueError("`columns` are of `rows`; a dump brings its values itself")
         if wrong := [place for place in self.columns if not all(place.rpartition(".")[::2])]:
             raise ValueError(f"`columns`: {wrong[0]!r} is not TABLE.COLUMN")
+        return self
+
+    @model_validator(mode="after")
+    def _a_schema_is_of_a_dump(self) -> Self:
+        if self.dump is None and self.dump_schema:
+            raise ValueError("`dump_schema` is of `dump`; rows that are made are in the copy's own schema")
         return self
 
     @model_validator(mode="after")

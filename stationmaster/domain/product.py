@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stationmaster.domain.calendar import Calendar
 from stationmaster.domain.duration import Seconds
+from stationmaster.domain.homes import HOLE
 from stationmaster.domain.hotfix import Hotfix
+from stationmaster.domain.located import PlaceError
 from stationmaster.domain.migration_copy import Rehearsal
 from stationmaster.domain.milestones import Milestone
 from stationmaster.domain.modes import MODES, Mode
@@ -19,7 +21,7 @@ from stationmaster.domain.policy import Policy, Rules
 from stationmaster.domain.quarantine import Quarantined, plain
 from stationmaster.domain.retention import Retention
 from stationmaster.domain.scans import Scans
-from stationmaster.domain.tenants import Id
+from stationmaster.domain.tenants import Id, Word
 from stationmaster.domain.train import Train
 from stationmaster.domain.ways_out import Restore
 
@@ -163,8 +165,24 @@ class Database(Part):
 
     tenancy: Literal["shared", "schema", "database"] = Field(
         default="shared",
-        description="shared: cloud tenants share tables, and a dedicated tenant has a database of its own. A schema or "
-        "a database for each tenant is for `stationmaster migrations run` alone; a release refuses it.",
+        description="shared: cloud tenants share tables, and a dedicated tenant has a database of its own. schema: "
+        "each tenant has a schema in the database of its instance. database: each has a database; the address of its "
+        "instance in the database block has {tenant} in it.",
+    )
+    schema_name: str = Field(
+        default=HOLE,
+        pattern=r"^[A-Za-z0-9_-]*\{tenant\}[A-Za-z0-9_-]*$",
+        description="How a tenant's schema is called, where each has one. {tenant} is its id, or what the tenant "
+        "directory says in `database`.",
+        examples=["tenant_{tenant}"],
+    )
+    with_schemas: tuple[Word, ...] = Field(
+        default=(),
+        description="Schemas behind each tenant's own in the search path, for extensions and types that all share.",
+        examples=[["public"]],
+    )
+    parallel: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=4, description="How many tenants' own schemas or databases are expanded at a time."
     )
     migrations: str = Field(description="Alembic's script folder, relative to the export.")
     expand: str = Field(default="expand@head", description="What `alembic upgrade` is given in expand.")
@@ -184,14 +202,37 @@ class Database(Part):
     )
 
     @model_validator(mode="after")
-    def _a_release_can_expand_it(self) -> "Database":
-        if self.tenancy != "shared":
-            raise ValueError(
-                f"tenancy: {self.tenancy} cannot be released yet: expand, drift and the way back know one revision for "
-                f"each instance. Run the revisions with `stationmaster migrations run --tenancy {self.tenancy}`, and "
-                "leave `database` out"
+    def _says_how_tenants_live(self) -> "Database":
+        given, needs = self.model_fields_set, {"schema_name": "schema", "with_schemas": "schema"}
+        for key, tenancy in needs.items():
+            if key in given and self.tenancy != tenancy:
+                raise PlaceError((key,), f"`{key}` is of `tenancy: {tenancy}`, and this product says {self.tenancy}")
+        if "parallel" in given and self.tenancy == "shared":
+            raise PlaceError(("parallel",), "tenants that share a database are expanded at once; leave `parallel` out")
+        return self
+
+    @model_validator(mode="after")
+    def _a_contract_knows_its_databases(self) -> "Database":
+        if self.contract is not None and self.tenancy != "shared":
+            raise PlaceError(
+                ("contract",),
+                f"a release takes nothing away where each tenant has a {self.tenancy}: leave `contract` out, and run "
+                f"those revisions with `stationmaster migrations run --tenancy {self.tenancy} --target contract@head`",
             )
         return self
+
+    @model_validator(mode="after")
+    def _a_dump_is_of_one_tenant(self) -> "Database":
+        asked = self.rehearsal
+        if asked is None or asked.dump is None or bool(asked.dump_schema) == (self.tenancy == "schema"):
+            return self
+        said = "say which tenant's schema the dump has" if self.tenancy == "schema" else "is of `tenancy: schema`"
+        raise PlaceError(("rehearsal",), f"`dump_schema`: {said}")
+
+    @property
+    def home(self) -> str | None:
+        """What names a tenant's own schema or database; None where tenants share one."""
+        return {"shared": None, "schema": self.schema_name, "database": HOLE}[self.tenancy]
 
 
 class Ring(Part):

@@ -151,6 +151,7 @@ def _migrations(entries: Iterable[Entry]) -> tuple[Migration, ...]:
                 **_noted(entry),
                 began=begun.began if begun else entry.at,
                 instance=entry.subject,
+                tenant=entry.fact.get("tenant"),
                 before=tuple(entry.fact["before"]),
                 after=None if after is None else tuple(after),
                 phase=phase,

@@ -1,5 +1,6 @@
 """Where a release is and what blocks it: a projection of its entries, never a second truth. It changes nothing."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -7,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from stationmaster.domain.deaths import ENOUGH, deaths
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError
+from stationmaster.domain.homes import OwnDatabase, own_databases
 from stationmaster.domain.interruption import modes_of
 from stationmaster.domain.orders import in_force, on_hold
 from stationmaster.domain.stages import CLOSED, Stage, fold
@@ -82,6 +84,9 @@ class Status(BaseModel):
     digest: str | None
     tenants: dict[str, str] = Field(description="What each tenant of the plan runs now; before a plan, every tenant.")
     entries: int
+    databases: dict[str, OwnDatabase] = Field(
+        default={}, description="Where each tenant's own schema or database is, where tenants do not share one."
+    )
     trouble: Trouble | None = Field(default=None, exclude=True)
     modes: dict[str, str] = Field(default={}, exclude=True, description="The tenants that it keeps in a mode.")
     on_hold: bool = Field(default=False, exclude=True, description="No release may carry its changes.")
@@ -97,8 +102,11 @@ class Reason(BaseModel):
     command: str | None
 
 
-def status(release: str, entries: list[Entry], running: dict[str, Entry]) -> Status:
-    """`entries` are all of this release, in order; `running` is what the ledger says of every tenant.
+def status(
+    release: str, entries: list[Entry], running: dict[str, Entry], schemas: Mapping[str, Entry] | None = None
+) -> Status:
+    """`entries` are all of this release, in order; `running` is what the ledger says of every tenant, `schemas` of
+    every database.
 
     Raises UnknownReleaseError and UnfitEntryError.
     """
@@ -119,6 +127,7 @@ def status(release: str, entries: list[Entry], running: dict[str, Entry]) -> Sta
         tenants=_tenants(last.get("planned"), running),
         modes=modes_of(entries),
         entries=len(entries),
+        databases=own_databases(schemas or {}),
         trouble=trouble,
         on_hold=on_hold(entries),
         deaths=deaths(entries),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from stationmaster.domain.entries import Entry
+from stationmaster.domain.homes import OwnDatabase
 from stationmaster.domain.plan import Plan, Wave
 from stationmaster.domain.progress import Standing, standing
 from stationmaster.domain.release import Status, status, why
@@ -43,6 +44,19 @@ def plan_rows(plan: Plan, running: Mapping[str, Entry]) -> list[dict[str, str]]:
             "why": one.reason,
         }
         for one in placed
+    ]
+
+
+def schema_rows(own: Mapping[str, OwnDatabase]) -> list[dict[str, str]]:
+    """One row a tenant that has a database of its own."""
+    return [
+        {
+            "tenant": tenant,
+            "database": one.database,
+            "revision": one.revision or "(none)",
+            "change": "under way" if one.under_way else "none under way",
+        }
+        for tenant, one in own.items()
     ]
 
 

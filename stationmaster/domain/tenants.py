@@ -14,6 +14,8 @@ from stationmaster.domain.duration import Seconds
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Lower case, digits and hyphens.")]
 
 
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$", description="Letters, digits, _ and -.")]
+
 SHARED = "cloud"  # the instance that all cloud tenants share
 STAGE = "stage"  # the instance of the stage environment
 
@@ -73,6 +75,12 @@ class Tenant(BaseModel):
         default=None, ge=0, description="How many versions it may be behind others while it is pinned; said when it is."
     )
     tags: tuple[str, ...] = ()
+    database: Word | None = Field(
+        default=None,
+        description="What its own schema or database is called by, where `database.tenancy` of the product gives it "
+        "one; its id when not given.",
+        examples=["acme_gmbh"],
+    )
     approval: Consent | None = Field(default=None, description="What the tenant's contract asks for before a release.")
 
     @property

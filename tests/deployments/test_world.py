@@ -9,8 +9,13 @@ from stationmaster.blocks.settings import ProductSecrets
 from stationmaster.blocks.source import GitRepository
 from stationmaster.blocks.toolbox import remember
 from stationmaster.deployments.descriptor import Descriptor
+from stationmaster.deployments.sandbox.databases import DatabaseNameError, database_of, must_have_names
+from stationmaster.deployments.sandbox.repository import Repository
 from stationmaster.deployments.sandbox.world import OtherSandboxError, kept_environment, must_be_free
-from stationmaster.deployments.sandbox.world import _database as database
+from stationmaster.domain.documents import read
+from stationmaster.domain.product import Product
+from stationmaster.domain.tenants import Directory
+from tests.shop import PRODUCT, product
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +72,18 @@ def test_the_environment_is_kept_until_another_is_given() -> None:
 
 
 def test_every_instance_has_a_database_of_its_own_however_long_its_name() -> None:
-    assert database("shop", "my-tenant") == "shop_my_tenant"
-    names = [database("p" * 63, "t" * 62 + last) for last in "ab"]
+    assert database_of(product(), "my-tenant") == "shop_my_tenant"
+    long = product().model_copy(update={"product": "p" * 63})
+    names = [database_of(long, "t" * 62 + last) for last in "ab"]
     assert len(set(names)) == len(names)
     assert {len(name) for name in names} == {63}
+
+
+def test_a_tenant_of_its_own_database_may_not_have_a_name_that_is_cut(tmp_path: Path) -> None:
+    text = PRODUCT.replace("{migrations: migrations}", "{migrations: m, tenancy: database}")
+    document = read(Product, text, "stationmaster.yaml")
+    tenants = Directory.model_validate({"tenants": [{"id": "t" * 60, "name": "T", "ring": "pilot"}]})
+    found = Repository(tmp_path, tmp_path / "tenants.yaml", document, tenants)
+    assert database_of(found.product, "cloud") == "shop_cloud_{tenant}"
+    with pytest.raises(DatabaseNameError, match="would cut the name"):
+        must_have_names(found)

@@ -208,3 +208,14 @@ def test_the_csv_has_the_same_fields_and_no_formula() -> None:
     assert rows[0]["description"] == "'=HYPERLINK(1)"
     assert list(rows[0]) == list(FIELDS)
     assert rows[1]["state"] == "3"
+
+
+def test_where_tenants_have_their_own_database_each_is_told_of_its_own() -> None:
+    record = of(good())
+    migration = record.migrations[0]
+    apart = [
+        migration.model_copy(update={"instance": "cloud.acme", "tenant": "acme"}),
+        migration.model_copy(update={"instance": "cloud.birch", "tenant": "birch", "after": migration.before}),
+    ]
+    found = record.model_copy(update={"migrations": tuple(apart)})
+    assert [change_request(found, tenant)["risk"] for tenant in ("acme", "birch", None)] == ["3", "4", "3"]

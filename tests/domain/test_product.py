@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from stationmaster.domain.product import Database, Product
+from stationmaster.domain.product import Product
 
 LEAST: dict[str, Any] = {
     "product": "shop",
@@ -58,7 +58,6 @@ def test_what_must_be_said(key: str) -> None:
         {"approvals": {"deploy": {"release-approver": 0}}},
         {"approvals": {"rollback": {"release-approver": 1}}},
         {"service": {"command": ["x"], "strategy": "weighted"}},
-        {"database": {"migrations": "m", "tenancy": "schema"}},
         {"rings": [{"name": "pilot", "watch": "5 minutes"}]},
     ],
     ids=str,
@@ -96,9 +95,3 @@ def test_a_checks_coverage_is_a_file_of_its_own_in_the_export(check: dict[str, s
     assert (
         made(checks=[{"name": "unit", "command": ["test"], "coverage": "out/c.xml"}]).checks[0].coverage == "out/c.xml"
     )
-
-
-@pytest.mark.parametrize("tenancy", ["schema", "database"])
-def test_a_tenancy_that_no_release_can_expand_is_refused_with_the_way_to_run_it(tenancy: str) -> None:
-    with pytest.raises(ValidationError, match=f"cannot be released yet(.|\n)*migrations run --tenancy {tenancy}"):
-        Database.model_validate({"migrations": "migrations", "tenancy": tenancy})

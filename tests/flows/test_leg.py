@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from stationmaster.blocks.asked import MigrationRefusedError
 from stationmaster.blocks.chat import ChatUnavailableError
 from stationmaster.blocks.guest import GuestFailedError
 from stationmaster.blocks.migration_running import MigrationFailedError
@@ -15,7 +16,6 @@ from stationmaster.domain.release import why
 from stationmaster.domain.request import ReleaseRequest
 from stationmaster.flows.leg import OtherReleaseError, conduct
 from stationmaster.flows.release import runbook
-from stationmaster.tasks.migrations import MigrationRefusedError
 from stationmaster.tasks.stage import StageFailedError
 from tests.shop import PRODUCT
 from tests.world import World, once

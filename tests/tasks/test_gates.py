@@ -12,7 +12,7 @@ from stationmaster.domain.plan import Wave
 from stationmaster.tasks.build import build
 from stationmaster.tasks.cut import cut
 from stationmaster.tasks.deploy import deploy, publish_flags, shift
-from stationmaster.tasks.migrations import expand
+from stationmaster.tasks.expand import expand
 from tests.world import World
 
 WAVE = Wave("pilot", {"cloud": ("acme",)})

@@ -16,7 +16,8 @@ from stationmaster.domain.migration_class import digest_of
 from stationmaster.domain.story import sentence
 from stationmaster.tasks.build import build
 from stationmaster.tasks.cut import cut
-from stationmaster.tasks.migrations import RehearsalFailedError, expand, rehearse
+from stationmaster.tasks.expand import expand
+from stationmaster.tasks.migrations import RehearsalFailedError, rehearse
 from tests.shop import PRODUCT, SECRET
 from tests.world import World, once
 

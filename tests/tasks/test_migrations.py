@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from stationmaster.blocks.asked import MigrationRefusedError
 from stationmaster.blocks.migration_running import MigrationFailedError
 from stationmaster.blocks.openness import FrozenError
 from stationmaster.tasks.cut import cut
-from stationmaster.tasks.migrations import MigrationRefusedError, expand, lint
+from stationmaster.tasks.expand import expand
+from stationmaster.tasks.migrations import lint
 from tests.shop import PRODUCT, SECRET
 from tests.world import Killed, World
 

@@ -9,7 +9,7 @@ from stationmaster.blocks.openness import FrozenError
 from stationmaster.domain.entries import Draft
 from stationmaster.tasks.build import build
 from stationmaster.tasks.cut import cut
-from stationmaster.tasks.migrations import expand
+from stationmaster.tasks.expand import expand
 from stationmaster.tasks.stage import StageFailedError, stage
 from tests.shop import PRODUCT
 from tests.world import World
