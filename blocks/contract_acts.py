@@ -10,6 +10,7 @@ from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.secrecy import mask_of
 from stationmaster.blocks.serving import run_journeys, start_instance
 from stationmaster.domain.artifact import Cut
+from stationmaster.domain.compatibility import CONTRACT
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import StationmasterError
 from stationmaster.domain.printed import Printed
@@ -19,10 +20,19 @@ _TRIES, _PAUSE = 3, 1.0  # whoever was connected when the copy was made finds th
 
 
 def begin_contract(leg: Leg, what: Contracting, todo: Todo, target: tuple[str, ...], asked: dict[str, Any]) -> Entry:
-    """The intention is on record: from where to where, and by which SQL."""
+    """The intention is on record: from where to where, and by which SQL. Where all of that ran and only its end is not
+    on record, it is the one from before; what is left after a kill in the middle is another.
+    """
+    if not todo.sql and (begun := _under_way(leg, todo.instance)):
+        return begun
     kept = {"sql": keep_printed(leg.tools, Printed(todo.sql.encode()))} if todo.sql else {}
     fact = {"before": list(todo.heads), "target": list(target), "revisions": list(what.revisions), **kept, **asked}
-    return leg.record("contracting", what.inputs, fact, subject=todo.instance)
+    return leg.record("contracting", {**what.inputs, "sql": todo.digest}, fact, subject=todo.instance)
+
+
+def _under_way(leg: Leg, instance: str) -> Entry | None:
+    every = [one for one in leg.tools.ledger.entries(leg.release) if one.subject == instance and one.step in CONTRACT]
+    return every[-1] if every and every[-1].step == "contracting" else None
 
 
 def stop_contract(leg: Leg, what: Contracting, begun: Entry, error: StationmasterError) -> None:
@@ -52,9 +62,13 @@ def failures(leg: Leg, cut: Cut, commit: str, digest: str) -> list[str]:
     return [f"{digest[:19]}… fails at {one}" for one in failed]
 
 
-def is_under_way_in_stage(leg: Leg, what: Contracting) -> bool:
-    """Whether a copy of stage is of this contract's making: its intention, or its end, is the last word about stage."""
-    return any(leg.recorded(step, what.inputs, STAGE) for step in ("contracting", "contracted"))
+def is_under_way_in_stage(leg: Leg) -> bool:
+    """Whether a copy of stage is of this contract's making: the last contract that touched stage is this one, and was
+    not taken back.
+    """
+    every = [one for step in CONTRACT for one in leg.tools.ledger.history(step, STAGE)]
+    last = max(every, key=lambda one: one.index, default=None)
+    return last is not None and last.release == leg.release and not last.fact.get("given_back")
 
 
 def give_back(leg: Leg, what: Contracting) -> bool:

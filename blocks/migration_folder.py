@@ -10,6 +10,7 @@ from stationmaster.domain.errors import InputError, nearest
 
 _REVISION = re.compile(r"^(?:revision\s*(?::[^=\n]+)?=|(?:async\s+)?def\s+upgrade\b)", re.MULTILINE)
 _CONFIGURED = ("alembic.ini", "pyproject.toml")
+_USUAL = ("migrations", "alembic")  # where products have them, below their root
 _SKIPPED = {"__pycache__", "node_modules", "site-packages"}
 
 
@@ -50,12 +51,7 @@ def _folder(path: Path) -> Folder:
     path = path.absolute()
     if not path.exists():
         raise RevisionsNotFoundError("there is no such file or folder", file=str(path), hint=_near(path))
-    if path.is_file() and path.suffix == ".py":
-        scripts, places = _around(path), [path.parent]
-    else:
-        ini = path if path.is_file() else next((path / one for one in _CONFIGURED if (path / one).is_file()), path)
-        configured = ini.is_file() and not (path / "env.py").is_file()
-        scripts, places = _configured(ini) if configured else (path, [path / "versions"])
+    scripts, places = _meant(path)
     if not path.is_file() and not any(place.is_dir() for place in places):
         places = [scripts]
     files = _files([scripts / "versions", *places] if path.suffix == ".py" else places)
@@ -67,6 +63,38 @@ def _folder(path: Path) -> Folder:
             hint="give the folder with env.py and versions/, the folder of the revisions, or alembic.ini",
         )  # fmt: skip
     return Folder(scripts, files, frozenset([path] if path.suffix == ".py" else files), _root(scripts))
+
+
+def scripts_at(path: Path) -> Path:
+    """The script location that the path means, as Alembic is given it; whether a revision is in it is not looked at.
+
+    Raises:
+        RevisionsNotFoundError: it has no folder for revisions.
+    """
+    scripts, places = _meant(path.absolute())
+    if not any(place.is_dir() for place in places):
+        below = [one.name for one in path.iterdir() if one.is_dir()] if path.is_dir() else []
+        hint = nearest("migrations", below) if path.is_dir() else _near(path.absolute())
+        raise RevisionsNotFoundError("no folder `versions` with revisions is here", file=str(path), hint=hint)
+    return scripts
+
+
+def _meant(path: Path) -> tuple[Path, list[Path]]:
+    """The script location, and the folders in which its revisions are."""
+    if path.is_file() and path.suffix == ".py":
+        return _around(path), [path.parent]
+    ini = path if path.is_file() else next((path / one for one in _CONFIGURED if (path / one).is_file()), path)
+    if ini.is_file() and not (path / "env.py").is_file() and _says(ini):
+        return _configured(ini)
+    for scripts in (path, *(path / one for one in _USUAL)):
+        if (scripts / "versions").is_dir():
+            return scripts, [scripts / "versions"]
+    return (path.parent, [path]) if path.name == "versions" else (path, [path / "versions"])
+
+
+def _says(ini: Path) -> bool:
+    """Whether it is of Alembic: most pyproject.toml are not."""
+    return ini.suffix != ".toml" or "tool.alembic" in ini.read_text(encoding="utf-8", errors="replace")
 
 
 def _around(file: Path) -> Path:

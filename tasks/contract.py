@@ -175,7 +175,7 @@ def contract_stage(leg: Leg, what: Contracting) -> None:
     must_be_signed(leg, what, todo)
     must_be_met(leg, what, todo)
     must_be_as_it_was(leg, todo)
-    if not is_under_way_in_stage(leg, what):
+    if not is_under_way_in_stage(leg):
         leg.tools.database.drop_copy(STAGE)
     leg.tools.database.keep_copy(STAGE)
     begun = begin_contract(leg, what, todo, tuple(sorted({*todo.heads, *what.revisions})), {})

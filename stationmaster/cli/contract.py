@@ -66,12 +66,12 @@ def contract(
         raise NobodyWantsItError(
             f"nobody asked for the contract of {release}", hint=f"stationmaster release contract {release}"
         )
-    answer({"release": release, "contract": known.model_dump()}, as_json=json, text=_shown(release, known))
     if not (status or detach or known.over or known.message):
         raise RunCrashedError(
             f"the run of the contract of {release} ended, and did not say why",
             hint=f"stationmaster release contract {release}",
         )
+    answer({"release": release, "contract": known.model_dump()}, as_json=json, text=_shown(release, known))
     return Exit.YES if detach else _code(known)
 
 

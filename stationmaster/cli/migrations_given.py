@@ -26,12 +26,6 @@ class AddressError(InputError):
     code = "database_option"
 
 
-class RevisionFolderError(InputError):
-    """The folder holds no revisions."""
-
-    code = "revision_folder"
-
-
 class DurationError(InputError):
     """It is not a duration."""
 
@@ -65,19 +59,10 @@ def name_of(url: str) -> str:
 
 
 def folder_of(path: Path) -> Path:
-    """Alembic's script folder: the path itself, or the one below it.
+    """Alembic's script folder, as `migrations lint` finds it. Raises RevisionsNotFoundError."""
+    from stationmaster.blocks.migration_folder import scripts_at  # noqa: PLC0415 - --help needs no parser of TOML
 
-    Raises:
-        RevisionFolderError: neither has `versions`.
-    """
-    places = [path, path / "migrations", path / "alembic", *([path.parent] if path.name == "versions" else [])]
-    for place in places:
-        if (place / "versions").is_dir():
-            return place.resolve()
-    below = [one.name for one in path.iterdir() if one.is_dir()] if path.is_dir() else []
-    raise RevisionFolderError(
-        f"{path} has no folder `versions` with revisions", hint=nearest("migrations", below), file=str(path)
-    )
+    return scripts_at(path).resolve()
 
 
 def seconds_of(text: str, option: str) -> float:

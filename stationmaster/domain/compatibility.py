@@ -9,9 +9,8 @@ from typing import Any
 from stationmaster.domain.entries import RUNS, Entry
 
 PROVES = frozenset({"staged", "proved"})  # steps whose fact has the pairs that passed in stage
-SCHEMA = frozenset(
-    {"expanding", "expanded", "contracting", "contracted", "contract_stopped"}
-)  # steps about one database
+CONTRACT = frozenset({"contracting", "contracted", "contract_stopped"})
+SCHEMA = frozenset({"expanding", "expanded", *CONTRACT})  # steps about one database
 _UNDER_WAY = frozenset({"expanding", "contracting"})
 
 

@@ -106,6 +106,7 @@ NO_CHANGES: dict[str, str] = {
     "contract": "somebody wants a contract; what it changes is listed when it does",
     "contract_mandated": "what is to be signed was laid down; nothing was moved",
     "contract_approved": "a quorum allows a change and is none; each row names it",
+    "contract_stopped": "nothing was changed",
     "contract_over": "nothing is left to be changed; what was is listed",
     "notice": "it was laid down whom a schema change will limit; each is listed when it does",
     "planned": "an order of waves was laid down; nothing was moved",

@@ -92,8 +92,8 @@ class Sofar:
             self.were += [self.asked] if self.asked else []
         elif entry.step in PROVES:
             self.proved += _pairs(entry)
-        elif entry.step == "contracted" and isinstance(ends := entry.fact.get("revisions"), list):
-            self.taken[entry.subject] = frozenset(map(str, ends))
+        elif entry.step == "contracted":
+            self.taken[entry.subject] = _ends(self.contract.asked.entry if self.contract.asked else entry)
         elif entry.step == "rehearsed":
             self.rehearsed = digest(canonical(entry.fact))
         elif entry.step == "rolled_back":
@@ -113,6 +113,12 @@ def _pairs(entry: Entry) -> list[tuple[object, object]]:
         return [(artifact, schema) for artifact, schema in (*entry.fact["pairs"], *entry.fact.get("covers", ()))]
     except UNFIT:
         return []
+
+
+def _ends(mandated: Entry) -> frozenset[str]:
+    """The revisions at which a contract ends, as they were signed; one that nobody has where that is unreadable."""
+    ends = mandated.fact.get("revisions")
+    return frozenset(map(str, ends)) if isinstance(ends, list) and ends else frozenset({""})
 
 
 def act(entry: Entry, sofar: Sofar) -> Iterator[str]:

@@ -96,7 +96,7 @@ def test_a_run_that_ended_without_a_word_is_no_success(desk: Desk, monkeypatch: 
 def test_the_matrix_says_what_is_proved_where_and_who_could_go_back(desk: Desk) -> None:
     assert "nothing is proved yet" in desk.run("migrations", "matrix").out
     desk.reach("released")
-    desk.write("staged", {"revision": "e3", "pairs": [[OLD, "e3"], [DIGEST, "e3"]], "covers": [[DIGEST, "e2"]]})
+    desk.write("proved", {"revision": "e3", "pairs": [[OLD, "e3"], [DIGEST, "e3"]], "covers": [[DIGEST, "e2"]]})
     desk.write("expanded", {"before": ["e2"], "after": ["e3"]}, "cloud")
     found = desk.run("migrations", "matrix", "--json").json
     mine = next(one for one in found["versions"] if one["digest"] == DIGEST)

@@ -89,7 +89,7 @@ def test_a_folder_without_revisions_is_named(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "migratons").mkdir()
     assert run(["migrations", "run", "--database", "postgresql:///x", "--path", str(tmp_path), "--json"]) == 2
     error = json.loads(capsys.readouterr().out)["error"]
-    assert (error["code"], error["hint"]) == ("revision_folder", "did you mean 'migratons'?")
+    assert (error["code"], error["hint"]) == ("revisions_not_found", "did you mean 'migratons'?")
 
 
 @pytest.mark.slow

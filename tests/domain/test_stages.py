@@ -42,7 +42,7 @@ EXPECTED = {
     "aborted": " ".join(ALL),
     "released": (
         f"{ANY} started aborted failed rollback>rolling_back deployed waiting proved contract_mandated "
-        "contract_approved contracting contracted contract_over"
+        "contract_approved contracting contract_stopped contracted contract_over passed"
     ),
 }
 

@@ -48,6 +48,10 @@ TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "contract_approved": ("r2", {"roles": ["dba", "qa"]}, "the contract is approved by dba and qa"),
     "contracting": ("cloud", {"before": ["e2"]}, "database cloud is being contracted from e2"),
+    "contract_stopped": (
+        "cloud", {"before": ["e2"], "code": "contract_waits", "message": "it is frozen"},
+        "database cloud is not contracted after all: it is frozen",
+    ),
     "contracted": ("cloud", {"before": ["e2"], "after": ["c2"]}, "database cloud contracted from e2 to c2"),
     "contract_over": ("r2", {"databases": ["stage", "cloud"]}, "the contract is over: cloud and stage"),
     "planned": (

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from stationmaster.blocks.approving import ApprovalMissingError, OutsideMandateError
 from stationmaster.blocks.compatible import SchemaNotProvedError, contract_before, schemas_of
+from stationmaster.blocks.contract_acts import begin_contract
 from stationmaster.blocks.contract_proof import ContractMovedError, ContractNotProvedError
 from stationmaster.blocks.contract_revisions import Contracting
 from stationmaster.blocks.contracting import ContractWaitsError
@@ -133,6 +134,19 @@ def test_a_gate_that_is_shut_after_the_intention_ends_it_on_record(ready: World)
     assert schemas_of(ready.tools, "cloud") == ("r2",), "nothing is on its way to it"
     ready.thaw("env:production")
     assert ready.contract().name == "Contracted"
+
+
+def test_what_is_left_after_a_kill_in_the_middle_is_an_intention_of_its_own(ready: World) -> None:
+    """The SQL on record is the one that was signed for what ran."""
+    with at_work(ready) as (leg, what):
+        todo, rest, none = (
+            next(one for one in each.todo if one.instance == "cloud") for each in (what, other(what), other(what, ""))
+        )
+        whole = begin_contract(leg, what, todo, ("c2",), {})
+        assert begin_contract(leg, what, todo, ("c2",), {}) == begin_contract(leg, what, none, ("c2",), {}) == whole
+        left = begin_contract(leg, what, rest, ("c2",), {})
+        assert (left.index > whole.index, left.fact["sql"]) == (True, rest.digest)
+        assert begin_contract(leg, what, none, ("c2",), {}) == left
 
 
 def test_who_waits_for_the_contract_is_not_awaited_by_it(ready: World) -> None:
