@@ -15,9 +15,9 @@ _NAMED = 10
 
 @dataclass(frozen=True)
 class Interruption:
-    """Of one database, `instance`, which is named `cloud.tenant_acme` where each tenant has its own. `mode` is None where
-    nobody is put into one, and others only wait for locks. [start, end) is the first slot that all of its tenants have,
-    in RFC 3339, or None, and then `closed` says why. `seconds` is what the rehearsal expects; None where nothing was
+    """Of one database, `instance`; named `cloud.tenant_acme` where each tenant has its own. `mode` is None where nobody
+    is put into one, and others only wait for locks. [start, end) is the first slot that all of its tenants have, in
+    RFC 3339, or None, and then `closed` says why. `seconds` is what the rehearsal expects; None where nothing was
     rehearsed.
     """
 
