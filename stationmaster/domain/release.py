@@ -70,6 +70,10 @@ class Trouble(BaseModel):
     answered: bool = Field(default=False, description="Somebody's word came that may end the wait.")
 
 
+def _nothing(value: object) -> bool:
+    return not value
+
+
 class Status(BaseModel):
     """`release status ID --json`. `trouble` and `on_hold` are for `why` and not part of the answer."""
 
@@ -85,10 +89,13 @@ class Status(BaseModel):
     tenants: dict[str, str] = Field(description="What each tenant of the plan runs now; before a plan, every tenant.")
     entries: int
     databases: dict[str, OwnDatabase] = Field(
-        default={}, description="Where each tenant's own schema or database is, where tenants do not share one."
+        default={}, exclude_if=_nothing,
+        description="Where each tenant's own schema or database is; left out where tenants share one.",
     )
     trouble: Trouble | None = Field(default=None, exclude=True)
-    modes: dict[str, str] = Field(default={}, exclude=True, description="The tenants that it keeps in a mode.")
+    modes: dict[str, str] = Field(
+        default={}, exclude_if=_nothing, description="The tenants that it keeps in a mode; left out where it is nobody."
+    )
     on_hold: bool = Field(default=False, exclude=True, description="No release may carry its changes.")
     deaths: int = Field(default=0, exclude=True)  # legs at the end that left no fact
 
