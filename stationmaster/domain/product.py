@@ -203,7 +203,9 @@ class Database(Part):
 
     @model_validator(mode="after")
     def _says_how_tenants_live(self) -> "Database":
-        given, needs = self.model_fields_set, {"schema_name": "schema", "with_schemas": "schema"}
+        fields = type(self).model_fields
+        given = {key for key in self.model_fields_set if getattr(self, key) != fields[key].default}
+        needs = {"schema_name": "schema", "with_schemas": "schema"}
         for key, tenancy in needs.items():
             if key in given and self.tenancy != tenancy:
                 raise PlaceError((key,), f"`{key}` is of `tenancy: {tenancy}`, and this product says {self.tenancy}")
