@@ -456,7 +456,7 @@ def _commands(draw: st.DrawFn, release: str) -> tuple[str, ...]:
 _SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 TestCommands = Commands.TestCase
 TestCommands.settings = settings(
-    derandomize=True, max_examples=6, stateful_step_count=12, deadline=None, suppress_health_check=_SLOW
+    derandomize=True, max_examples=2, stateful_step_count=12, deadline=None, suppress_health_check=_SLOW
 )
 
 
