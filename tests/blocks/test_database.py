@@ -39,6 +39,8 @@ from tests.stack import eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.usefixtures("quick_guests")
+
 
 @pytest.fixture
 def scripts(tmp_path: Path) -> Scripts:

@@ -43,6 +43,7 @@ def test_what_still_runs_is_not_started_again(world: World, leg: Leg) -> None:
     assert world.target.did == [("shifted", "birch", "1")]
 
 
+@pytest.mark.slow
 def test_again_changes_nothing(world: World, leg: Leg) -> None:
     lead_back(leg, ["acme"])
     before, did = len(world.ledger.entries()), list(world.target.did)
@@ -50,6 +51,7 @@ def test_again_changes_nothing(world: World, leg: Leg) -> None:
     assert (len(world.ledger.entries()), world.target.did) == (before, did)
 
 
+@pytest.mark.slow
 def test_a_tenant_that_ran_nothing_before_stays_and_the_others_go(world: World, leg: Leg) -> None:
     fact = world.ledger.running()["acme"].fact
     world.ledger.append(Draft(release="r2", step="deployed", subject="dawn", fact=fact), world.clock.now())
@@ -58,6 +60,7 @@ def test_a_tenant_that_ran_nothing_before_stays_and_the_others_go(world: World, 
     assert world.tenants()["acme"] == "1"
 
 
+@pytest.mark.slow
 def test_nobody_goes_back_to_what_stage_did_not_prove_on_the_schema(world: World, leg: Leg) -> None:
     world.database.put("r9")
     with pytest.raises(
@@ -69,6 +72,7 @@ def test_nobody_goes_back_to_what_stage_did_not_prove_on_the_schema(world: World
     assert world.tenants()["acme"] == "2"
 
 
+@pytest.mark.slow
 def test_routes_go_back_while_nobody_counts(world: World, leg: Leg) -> None:
     world.metrics.answers = world.metrics.away()
     lead_back(leg, ["acme"])

@@ -65,6 +65,7 @@ def test_a_word_about_what_the_wave_had_before_does_not_count() -> None:
     assert advanced(first, Wave("broad", {"cloud": ("birch",)})) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["planned", "released", "rolled_back"])
 def test_there_is_nothing_to_advance_where_no_wave_is_held(world: World, stage: str) -> None:
     if stage == "rolled_back":
@@ -76,6 +77,7 @@ def test_there_is_nothing_to_advance_where_no_wave_is_held(world: World, stage: 
     assert world.ledger.entries() == before
 
 
+@pytest.mark.slow
 def test_who_is_skipped_keeps_what_it_runs_and_the_others_get_it(world: World) -> None:
     world.start()
     skip(world.ledger, "r2", ["cedar"], "their audit", undo=False)
@@ -87,6 +89,7 @@ def test_who_is_skipped_keeps_what_it_runs_and_the_others_get_it(world: World) -
     assert world.database.ran.count(("cedar", "r2")) == 0
 
 
+@pytest.mark.slow
 def test_who_is_taken_in_again_gets_it(world: World) -> None:
     world.start()
     skip(world.ledger, "r2", ["cedar"], "their audit", undo=False)
@@ -98,6 +101,7 @@ def test_who_is_taken_in_again_gets_it(world: World) -> None:
     assert set(world.production().values()) == {"2"}
 
 
+@pytest.mark.slow
 def test_who_is_skipped_in_the_middle_of_a_leg_is_not_moved(world: World) -> None:
     world.start()
     world.approve()
@@ -115,6 +119,7 @@ def test_who_is_skipped_in_the_middle_of_a_leg_is_not_moved(world: World) -> Non
     assert world.production() == {"acme": "2", "birch": "2", "cedar": "1"}
 
 
+@pytest.mark.slow
 def test_who_has_it_or_is_nobody_cannot_be_skipped(world: World) -> None:
     world.release()
     world.commit("v3")
@@ -134,6 +139,7 @@ def test_without_a_reason_nothing_is_done(world: World) -> None:
         skip(world.ledger, "r2", ["acme"], "", undo=False)
 
 
+@pytest.mark.slow
 def test_only_what_stopped_is_tried_again(world: World) -> None:
     held(world)
     must_have_stopped(world.status())

@@ -85,6 +85,7 @@ def test_who_agreed_before_the_waves_began_is_in_them(world: World) -> None:
     assert world.production() == NEW
 
 
+@pytest.mark.slow
 def test_who_declines_is_left_out_for_good(world: World) -> None:
     others_have_it(world)
     say(world, agrees=False)
@@ -95,6 +96,7 @@ def test_who_declines_is_left_out_for_good(world: World) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("default", "ends"), [("skip", "1"), ("go", "2")])
 def test_who_says_nothing_gets_what_its_contract_says(world: World, default: str, ends: str) -> None:
     asks(world, "cedar", default=default)
@@ -108,6 +110,7 @@ def test_who_says_nothing_gets_what_its_contract_says(world: World, default: str
     assert places(world)["cedar"] == ("wave" if default == "go" else "unapproved")
 
 
+@pytest.mark.slow
 def test_one_that_goes_to_nobody_else_waits_and_does_not_end(world: World) -> None:
     asks(world, "acme", "birch", "cedar")
     assert world.start().name == "WaitingForApproval"
@@ -124,6 +127,7 @@ def test_one_that_goes_to_nobody_else_waits_and_does_not_end(world: World) -> No
     assert world.production() == {**OLD, "acme": "2"}
 
 
+@pytest.mark.slow
 def test_a_word_that_comes_while_the_leg_ends_is_not_lost(world: World) -> None:
     """The last wave is through as the customer agrees: the release is not over."""
     world.start()
@@ -145,6 +149,7 @@ def test_a_word_that_comes_while_the_leg_ends_is_not_lost(world: World) -> None:
     assert world.production() == NEW
 
 
+@pytest.mark.slow
 def test_a_refusal_between_the_plan_and_the_routes_is_obeyed(world: World) -> None:
     world.start()
     say(world)
@@ -157,6 +162,7 @@ def test_a_refusal_between_the_plan_and_the_routes_is_obeyed(world: World) -> No
     assert world.production() == {**NEW, "cedar": "1"}
 
 
+@pytest.mark.slow
 def test_no_other_entrance_reaches_the_tenant(world: World) -> None:
     """An act that is called by itself asks, too."""
     others_have_it(world)
@@ -169,6 +175,7 @@ def test_no_other_entrance_reaches_the_tenant(world: World) -> None:
     assert world.production()["cedar"] == "1"
 
 
+@pytest.mark.slow
 def test_what_it_has_alone_is_not_migrated_either(world: World) -> None:
     others_have_it(world)
     with world.leg() as leg:
@@ -179,6 +186,7 @@ def test_what_it_has_alone_is_not_migrated_either(world: World) -> None:
     assert ("expanded", "cedar") not in world.facts()
 
 
+@pytest.mark.slow
 def test_a_rollback_asks_nobody(world: World) -> None:
     world.start()
     say(world)
@@ -191,6 +199,7 @@ def test_a_rollback_asks_nobody(world: World) -> None:
     assert world.production() == OLD
 
 
+@pytest.mark.slow
 def test_an_answer_is_for_one_artifact_alone(world: World) -> None:
     world.start()
     fact = {"by": "by record", "digest": "sha256:" + "0" * 64, "proof": "", "reason": ""}
@@ -200,6 +209,7 @@ def test_an_answer_is_for_one_artifact_alone(world: World) -> None:
     assert world.production()["cedar"] == "1"
 
 
+@pytest.mark.slow
 def test_who_has_it_may_not_be_asked_any_more(world: World) -> None:
     world.start()
     say(world)
@@ -209,6 +219,7 @@ def test_who_has_it_may_not_be_asked_any_more(world: World) -> None:
         say(world, agrees=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [26, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 14, 38, 50))])
 def test_killed_anywhere_while_the_answer_arrives_it_ends_the_same(world: World, moment: int) -> None:
     others_have_it(world)
@@ -226,6 +237,7 @@ def test_killed_anywhere_while_the_answer_arrives_it_ends_the_same(world: World,
     assert world.facts().count(("deployed", "cedar")) == 1
 
 
+@pytest.mark.slow
 def test_who_never_runs_it_is_not_asked(world: World) -> None:
     """Pinned, left out by a person, or on something newer: nobody waits for an answer."""
     world.start()

@@ -137,6 +137,7 @@ def away(call: str) -> Callable[[str, str, tuple[Any, ...]], bool]:
     return trap
 
 
+@pytest.mark.slow
 def test_the_way_back_is_kept_until_the_release_after(world: World) -> None:
     world.commit("v3", product=KEEPS, more=FILES)
     world.release("r3", "v3")
@@ -189,6 +190,7 @@ def test_what_was_not_put_back_is_not_said_to_be(ready: World) -> None:
     assert "given_back" not in ready.last("contracted").fact
 
 
+@pytest.mark.slow
 def test_a_copy_of_another_contract_s_making_is_not_what_stage_gets_back(ready: World) -> None:
     ready.database.copies["stage"] = "c1"
     break_stage(ready, ["/order"])

@@ -149,6 +149,7 @@ def test_what_is_left_after_a_kill_in_the_middle_is_an_intention_of_its_own(read
         assert begin_contract(leg, what, none, ("c2",), {}) == left
 
 
+@pytest.mark.slow
 def test_who_waits_for_the_contract_is_not_awaited_by_it(ready: World) -> None:
     """Else neither would ever go on."""
     ready.commit("v3", product=SAYS, more=FILES)

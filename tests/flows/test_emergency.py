@@ -71,6 +71,7 @@ def test_what_went_out_by_one_alone_owes_a_look(station: Station) -> None:
     assert not emergencies(station.world.ledger, station.world.tools.signer, "shop")[0].owed(MONDAY)
 
 
+@pytest.mark.slow
 def test_it_stops_the_next_train_when_it_is_overdue_and_not_before(station: Station) -> None:
     world = station.world
     world.source.times[world.commit("v3", product=TRAINS)] = MONDAY
@@ -83,6 +84,7 @@ def test_it_stops_the_next_train_when_it_is_overdue_and_not_before(station: Stat
     assert station.told()[0] == "UnderWay"
 
 
+@pytest.mark.slow
 def test_a_train_that_was_cut_does_not_leave_while_it_is_overdue(station: Station) -> None:
     world = station.world
     world.source.times[world.commit("v3", product=TRAINS)] = MONDAY
@@ -97,6 +99,7 @@ def test_a_train_that_was_cut_does_not_leave_while_it_is_overdue(station: Statio
     assert station.leg().name == "Released"
 
 
+@pytest.mark.slow
 def test_every_later_release_tells_of_it_until_it_is_done(station: Station) -> None:
     world = station.world
     world.commit("v3", product=ASKED)
@@ -118,6 +121,7 @@ def test_every_later_release_tells_of_it_until_it_is_done(station: Station) -> N
     assert "Owed from before" not in str(world.chat.shown[world.last("briefed", "r4").fact["ts"]])
 
 
+@pytest.mark.slow
 def test_people_are_reminded_once_while_it_is_owed_and_once_when_it_is_overdue(station: Station) -> None:
     world = station.world
     before = len(world.chat.messages)

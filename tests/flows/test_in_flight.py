@@ -111,6 +111,7 @@ def test_2_open_by_default_a_blackout_begins_before_a_wave_is_switched(world: Wo
     goes_on(world, TEN)
 
 
+@pytest.mark.slow
 def test_3_inside_a_window_a_blackout_begins_while_a_wave_is_watched(world: World) -> None:
     agreed(world, calendar(DAY, AUDIT))
     clock(world, WATCH, NINE)
@@ -119,6 +120,7 @@ def test_3_inside_a_window_a_blackout_begins_while_a_wave_is_watched(world: Worl
     goes_on(world, TEN)
 
 
+@pytest.mark.slow
 def test_4_inside_a_window_a_blackout_begins_before_a_wave_is_switched(world: World) -> None:
     agreed(world, calendar(DAY, AUDIT))
     clock(world, DEPLOY, NINE)
@@ -127,6 +129,7 @@ def test_4_inside_a_window_a_blackout_begins_before_a_wave_is_switched(world: Wo
     goes_on(world, TEN)
 
 
+@pytest.mark.slow
 def test_5_a_window_ends_in_a_blackout_while_a_wave_is_watched(world: World) -> None:
     agreed(world, calendar(MORNING, AUDIT))
     clock(world, WATCH, NINE)
@@ -135,6 +138,7 @@ def test_5_a_window_ends_in_a_blackout_while_a_wave_is_watched(world: World) -> 
     goes_on(world, TOMORROW)
 
 
+@pytest.mark.slow
 def test_6_a_window_ends_in_a_blackout_before_a_wave_is_switched(world: World) -> None:
     agreed(world, calendar(MORNING, AUDIT))
     clock(world, DEPLOY, NINE)
@@ -143,6 +147,7 @@ def test_6_a_window_ends_in_a_blackout_before_a_wave_is_switched(world: World) -
     goes_on(world, TOMORROW)
 
 
+@pytest.mark.slow
 def test_7_a_window_ends_while_a_wave_is_watched(world: World) -> None:
     agreed(world, calendar(MORNING))
     clock(world, WATCH, NINE)
@@ -152,6 +157,7 @@ def test_7_a_window_ends_while_a_wave_is_watched(world: World) -> None:
     goes_on(world, TOMORROW)
 
 
+@pytest.mark.slow
 def test_8_the_windows_of_all_tenants_of_a_wave_end_while_it_is_watched(world: World) -> None:
     late = '{name: late, rrule: FREQ=DAILY, start: "07:30", end: "08:59"}'
     agreed(world, calendar(MORNING), acme=OPEN, cedar=calendar(late))
@@ -160,6 +166,7 @@ def test_8_the_windows_of_all_tenants_of_a_wave_end_while_it_is_watched(world: W
     assert world.production() == NEW
 
 
+@pytest.mark.slow
 def test_9_the_window_of_one_tenant_of_a_wave_ends_before_it_is_switched(world: World) -> None:
     world.commit("v2", product=PRODUCT + "gather: 0s\n")
     agreed(world, OPEN, birch=calendar(MORNING.replace("09:00", "10:00")))
@@ -176,6 +183,7 @@ def test_9_the_window_of_one_tenant_of_a_wave_ends_before_it_is_switched(world: 
 # What the page does not list.
 
 
+@pytest.mark.slow
 def test_a_window_that_closes_while_it_is_built_or_staged_delays_only_what_is_switched(world: World) -> None:
     """Build and stage touch no tenant, so they ask no tenant's window."""
     text = world.directory.read_text()
@@ -189,6 +197,7 @@ def test_a_window_that_closes_while_it_is_built_or_staged_delays_only_what_is_sw
     goes_on(world, TOMORROW)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["database.expand", "flags.publish"])
 def test_a_window_that_closes_while_a_wave_is_prepared_keeps_its_tenants_where_they_are(
     world: World, call: str
@@ -201,6 +210,7 @@ def test_a_window_that_closes_while_a_wave_is_prepared_keeps_its_tenants_where_t
     goes_on(world, TOMORROW)
 
 
+@pytest.mark.slow
 def test_a_window_that_closes_while_routes_change_lets_all_of_the_wave_through(world: World) -> None:
     agreed(world, OPEN, birch=calendar(MORNING), cedar=calendar(MORNING))
     in_wave(world, "broad", "target.shift", NINE)
@@ -208,6 +218,7 @@ def test_a_window_that_closes_while_routes_change_lets_all_of_the_wave_through(w
     assert world.production() == NEW
 
 
+@pytest.mark.slow
 def test_a_window_that_closes_between_waves_starts_no_further_one(world: World) -> None:
     agreed(world, calendar(MORNING))
     world.power.trap = at_promotion(world, NINE)
@@ -216,6 +227,7 @@ def test_a_window_that_closes_between_waves_starts_no_further_one(world: World) 
     goes_on(world, TOMORROW)
 
 
+@pytest.mark.slow
 def test_what_is_started_while_it_is_closed_waits_in_line_for_the_window(world: World) -> None:
     agreed(world, calendar(DAY))
     world.clock.at = at("2026-11-23T06:00:00Z")
@@ -225,6 +237,7 @@ def test_what_is_started_while_it_is_closed_waits_in_line_for_the_window(world: 
     goes_on(world, "2026-11-23T07:00:00Z")
 
 
+@pytest.mark.slow
 def test_a_window_that_opens_while_it_waits_is_used_at_its_first_second(world: World) -> None:
     agreed(world, calendar(DAY, AUDIT))
     world.clock.at = at("2026-11-23T08:30:00Z")
@@ -242,6 +255,7 @@ def test_what_would_not_end_before_the_window_closes_is_not_begun(world: World) 
     assert "too soon for a wave" in world.last("waiting").fact["message"]
 
 
+@pytest.mark.slow
 def test_a_freeze_that_is_ordered_while_a_wave_is_watched_stops_the_next(world: World) -> None:
     agreed(world, OPEN)
     world.power.trap = once(WATCH, lambda _: world.freeze("env:production", hours=1))
@@ -252,6 +266,7 @@ def test_a_freeze_that_is_ordered_while_a_wave_is_watched_stops_the_next(world: 
     assert world.start().name == "Released"
 
 
+@pytest.mark.slow
 def test_a_freeze_that_is_ordered_while_a_wave_is_prepared_stops_that_wave(world: World) -> None:
     agreed(world, OPEN)
     world.power.trap = once(DEPLOY, lambda _: world.freeze("tenant:acme"))
@@ -261,6 +276,7 @@ def test_a_freeze_that_is_ordered_while_a_wave_is_prepared_stops_that_wave(world
     assert world.start().name == "Released"
 
 
+@pytest.mark.slow
 def test_a_wave_that_is_bad_goes_back_although_its_window_closed(world: World) -> None:
     world.commit("v2", fails={"cloud": ["/order"]})
     agreed(world, calendar(MORNING))
@@ -269,6 +285,7 @@ def test_a_wave_that_is_bad_goes_back_although_its_window_closed(world: World) -
     assert world.production() == OLD
 
 
+@pytest.mark.slow
 def test_a_rollback_that_somebody_asks_for_runs_through_a_blackout_and_a_freeze(world: World) -> None:
     agreed(world, calendar(blackouts=AUDIT))
     clock(world, WATCH, NINE)
@@ -290,6 +307,7 @@ def test_a_release_is_given_up_while_its_window_closes(world: World) -> None:
     assert world.production() == OLD
 
 
+@pytest.mark.slow
 def test_a_wave_whose_process_died_is_watched_to_its_end_although_its_window_closed(world: World) -> None:
     agreed(world, calendar(MORNING))
     world.power.trap = lambda when, call, _: (when, call) == ("before", WATCH)
@@ -302,6 +320,7 @@ def test_a_wave_whose_process_died_is_watched_to_its_end_although_its_window_clo
     assert world.last("promoted").subject == "pilot"
 
 
+@pytest.mark.slow
 def test_a_calendar_that_is_closed_while_a_wave_is_watched_lets_it_end_and_plans_the_rest_anew(world: World) -> None:
     agreed(world, OPEN)
     world.power.trap = once(WATCH, lambda _: world.windows("closed"))
@@ -316,6 +335,7 @@ def test_a_calendar_that_is_closed_while_a_wave_is_watched_lets_it_end_and_plans
 # Where the flow does not yet do what the page says.
 
 
+@pytest.mark.slow
 def test_the_database_of_a_dedicated_tenant_is_not_changed_after_its_window_closed(world: World) -> None:
     agreed(world, OPEN, cedar=calendar(MORNING))
     in_wave(world, "broad", "flags.publish", NINE)
@@ -324,6 +344,7 @@ def test_the_database_of_a_dedicated_tenant_is_not_changed_after_its_window_clos
     assert ("expanding", "cedar") not in world.facts()
 
 
+@pytest.mark.slow
 def test_whoever_is_open_does_not_wait_for_whoever_closed(world: World) -> None:
     world.commit("v2", product=PRODUCT + "gather: 0s\n")
     agreed(world, OPEN, birch=calendar(MORNING.replace("09:00", "10:00")))

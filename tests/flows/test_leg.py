@@ -47,6 +47,7 @@ def test_a_closed_window_is_waited_for_and_then_gone_through(world: World) -> No
     assert world.start().name == "Released"
 
 
+@pytest.mark.slow
 def test_a_tenant_that_left_the_directory_is_not_touched(world: World) -> None:
     world.start()
     world.approve()
@@ -56,6 +57,7 @@ def test_a_tenant_that_left_the_directory_is_not_touched(world: World) -> None:
     assert world.production() == {"acme": "2", "birch": "1", "cedar": "2"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("broken", "error", "step"),
     [
@@ -89,6 +91,7 @@ def test_what_does_not_work_is_named_and_given_up(
     assert world.release().name == "Released"  # the next one is not in its way
 
 
+@pytest.mark.slow
 def test_what_failed_for_a_cause_outside_goes_on_when_that_is_mended(world: World) -> None:
     mended = world.root / "mended"
     world.commit("v3", product=PRODUCT.replace("mkdir dist;", f"test -e {mended} && mkdir dist &&"))
@@ -98,6 +101,7 @@ def test_what_failed_for_a_cause_outside_goes_on_when_that_is_mended(world: Worl
     assert world.release("r3", "v3").name == "Released"
 
 
+@pytest.mark.slow
 def test_a_migration_that_raises_in_production_leaves_the_tenants_where_they_were(world: World) -> None:
     world.start()
     world.approve()
@@ -111,6 +115,7 @@ def test_a_migration_that_raises_in_production_leaves_the_tenants_where_they_wer
     assert world.start().name == "Released"  # the first mandate again, to the byte, which was signed
 
 
+@pytest.mark.slow
 def test_a_wave_that_is_as_bad_as_its_neighbours_is_held_and_watched_again_when_somebody_says_so(world: World) -> None:
     world.commit("v3", bad={"cloud": 5})
     world.target.runs["cloud", "a"]["bad"] = {"cloud": 5}
@@ -135,6 +140,7 @@ def test_the_version_that_runs_must_live_on_the_new_schema(world: World) -> None
     assert world.production() == OLD
 
 
+@pytest.mark.slow
 def test_an_abort_ends_the_leg_at_its_next_look(world: World) -> None:
     world.start()
     world.approve()
@@ -146,6 +152,7 @@ def test_an_abort_ends_the_leg_at_its_next_look(world: World) -> None:
     assert world.production() == {"acme": "2", "birch": "1", "cedar": "1"}
 
 
+@pytest.mark.slow
 def test_when_support_cannot_be_told_production_is_not_touched(world: World) -> None:
     world.start()
     world.approve()

@@ -114,6 +114,7 @@ def test_what_the_rehearsal_expects_is_said(world: World) -> None:
     assert [one.seconds for one in announced(world.ledger, "r2")] == [1.0, 1.0]
 
 
+@pytest.mark.slow
 def test_it_waits_until_all_tenants_of_the_database_are_open_at_once(world: World) -> None:
     night(world, "birch")
     world.start()
@@ -138,6 +139,7 @@ def test_it_wakes_when_all_are_open_at_once_and_not_when_each_has_been_once(worl
     assert world.last("waiting").fact["until"] == "2026-11-25T22:00:00Z"
 
 
+@pytest.mark.slow
 def test_without_a_mode_it_waits_for_the_windows_alone(world: World) -> None:
     world.commit("v2", sql=LONG)
     night(world, "acme")
@@ -159,6 +161,7 @@ def test_a_tenant_of_whom_the_directory_does_not_know_is_limited_by_nobody(world
     assert modes(world) == []
 
 
+@pytest.mark.slow
 def test_what_is_short_asks_no_tenant_and_limits_nobody(world: World) -> None:
     world.commit("v2", product=MODES, sql="ALTER TABLE orders ADD COLUMN note text")
     night(world, "birch")
@@ -170,6 +173,7 @@ def test_what_is_short_asks_no_tenant_and_limits_nobody(world: World) -> None:
     assert announced(world.ledger, "r2") == []
 
 
+@pytest.mark.slow
 def test_a_revision_may_say_what_it_needs_and_a_mode_that_is_not_declared_is_refused_early(world: World) -> None:
     sql = "-- needs maintenance: revision r2\nALTER TABLE orders ADD COLUMN note text"
     world.commit("v2", product=MODES, sql=sql)
@@ -193,6 +197,7 @@ def test_it_ends_when_the_change_fails(world: World, monkeypatch: pytest.MonkeyP
     assert world.last("mode_off").fact["why"] == "the change did not end well"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", range(0, 32, 4))
 def test_killed_anywhere_the_next_leg_ends_it_and_the_change_is_made_once(world: World, moment: int) -> None:
     """From the first tenant that is put into a mode to the last that is not any more."""
@@ -227,6 +232,7 @@ def test_a_leg_that_was_killed_and_may_not_go_on_ends_it_all_the_same(world: Wor
     assert world.last("mode_off").fact["why"] == "the leg that limited it is over"
 
 
+@pytest.mark.slow
 def test_a_rollback_of_a_release_that_was_killed_ends_it(world: World) -> None:
     killed_in_the_middle(world, "cedar")
     assert world.target.in_mode == {"cedar": "read_only"}
@@ -236,6 +242,7 @@ def test_a_rollback_of_a_release_that_was_killed_ends_it(world: World) -> None:
     assert world.production() == {"acme": "1", "birch": "1", "cedar": "1"}
 
 
+@pytest.mark.slow
 def test_a_target_that_is_away_for_a_moment_is_asked_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     tries, really = [], world.target.set_mode
 

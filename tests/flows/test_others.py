@@ -68,6 +68,7 @@ def test_a_release_given_up_after_the_pilot_is_taken_to_the_rest_by_another(worl
     assert len(world.last("cut", "r4").fact["changes"]) == 2  # v2 never ran anywhere
 
 
+@pytest.mark.slow
 def test_a_tenant_that_is_new_receives_what_the_others_run(world: World) -> None:
     world.commit("v3", product=SAME)
     world.release("r3", "v3")
@@ -78,6 +79,7 @@ def test_a_tenant_that_is_new_receives_what_the_others_run(world: World) -> None
     assert world.last("planned", "dinah").fact["waves"][0]["tenants"] == ["dinah"]
 
 
+@pytest.mark.slow
 def test_routes_that_were_changed_behind_our_back_are_set_again(world: World) -> None:
     world.windows("closed")
     world.release()
@@ -90,6 +92,7 @@ def test_routes_that_were_changed_behind_our_back_are_set_again(world: World) ->
     assert world.production()["acme"] == "2"
 
 
+@pytest.mark.slow
 def test_who_started_first_stays_the_starter(world: World) -> None:
     world.start(starter="ana")
     world.approve(who="ana")

@@ -51,6 +51,7 @@ def test_a_held_pilot_is_watched_again_and_not_forgotten(world: World) -> None:
     assert world.production() == {"acme": "2", "birch": "1", "cedar": "1"}
 
 
+@pytest.mark.slow
 def test_a_ring_that_was_good_is_not_watched_again(world: World) -> None:
     world.start()
     world.approve()

@@ -57,6 +57,7 @@ def test_whoever_goes_ahead_alone_changes_no_rules(world: World) -> None:
     assert rules(world) == ("r4", {"commander": 1})
 
 
+@pytest.mark.slow
 def test_an_older_release_that_goes_on_takes_no_rule_back(world: World) -> None:
     world.start()
     world.approve()
@@ -74,6 +75,7 @@ def test_an_older_release_that_goes_on_takes_no_rule_back(world: World) -> None:
     assert rules(world) == ("r3", {"release-approver": 2})
 
 
+@pytest.mark.slow
 def test_one_that_comes_between_voids_what_was_signed_for_a_change_of_another(world: World) -> None:
     people(world, mei=["release-approver", "lawyer"])
     assert world.release().name == "Released"
@@ -91,6 +93,7 @@ def test_one_that_comes_between_voids_what_was_signed_for_a_change_of_another(wo
     assert rules(world) == ("r3", {"release-approver": 2})
 
 
+@pytest.mark.slow
 def test_two_changes_that_were_signed_under_one_policy_are_not_both_put_in_force(world: World) -> None:
     people(world, mei=["release-approver", "lawyer"])
     assert world.release().name == "Released"
@@ -118,6 +121,7 @@ def test_what_was_signed_for_the_approvers_before_does_not_bring_them_back(world
     assert signed(world, "ben")
 
 
+@pytest.mark.slow
 def test_a_change_is_held_to_the_tickets_that_it_does_away_with(world: World) -> None:
     world.commit("v2", product=f"{PRODUCT}require_ticket: true\n")
     fragment = "---\nkind: added\nrefs: {ticket: CHG-1}\n---\nSomething.\n"
@@ -128,6 +132,7 @@ def test_a_change_is_held_to_the_tickets_that_it_does_away_with(world: World) ->
         world.start("r3", "v3")
 
 
+@pytest.mark.slow
 def test_a_change_is_scanned_by_the_rules_that_it_does_away_with(world: World) -> None:
     assert world.release().name == "Released"
     world.commit("v3", product=f"{PRODUCT}scans: {{secrets: {{scan: false}}}}\n")
@@ -135,6 +140,7 @@ def test_a_change_is_scanned_by_the_rules_that_it_does_away_with(world: World) -
     assert world.last("scanned", "r3").fact["secrets"]["result"] == "clean"
 
 
+@pytest.mark.slow
 def test_a_change_is_judged_by_the_limits_that_it_does_away_with(world: World) -> None:
     assert world.release().name == "Released"
     world.commit("v3", product=PRODUCT.replace("max_bad: 0.05", "max_bad: 0.9"), bad={"cloud": 5})

@@ -60,6 +60,7 @@ def test_one_that_waited_for_a_window_goes_on_to_those_whom_the_newer_one_left_o
     assert newer["reason"] == "runs 3 of r3, which contains this release"
 
 
+@pytest.mark.slow
 def test_what_came_meanwhile_is_proved_in_stage_before_it_is_replaced(world: World) -> None:
     """r2 reaches cedar after r3 was proved against version 1 alone."""
     world.commit("v3")
@@ -78,6 +79,7 @@ def test_what_came_meanwhile_is_proved_in_stage_before_it_is_replaced(world: Wor
     assert world.production() == {**NEW, "cedar": "2"}
 
 
+@pytest.mark.slow
 def test_where_the_newer_one_was_taken_back_the_older_one_is_not_superseded(world: World) -> None:
     assert world.start().name == "WaitingForApproval"
     world.commit("v3")
@@ -89,6 +91,7 @@ def test_where_the_newer_one_was_taken_back_the_older_one_is_not_superseded(worl
     assert world.production() == {"acme": "2", "birch": "2", "cedar": "2"}
 
 
+@pytest.mark.slow
 def test_an_older_version_is_never_released_over_a_newer_one(world: World) -> None:
     world.release()
     world.target.did.clear()
@@ -97,6 +100,7 @@ def test_an_older_version_is_never_released_over_a_newer_one(world: World) -> No
     assert set(places(world, "old").values()) == {"newer"}
 
 
+@pytest.mark.slow
 def test_closing_leaves_alone_what_another_release_has_just_started(world: World) -> None:
     world.commit("v3")
     with world.leg("r3", "v3") as leg:
@@ -119,6 +123,7 @@ def test_closing_leaves_alone_what_another_release_has_just_started(world: World
     assert world.target.runs["cloud", places[0]]["digest"] == artifact.digest
 
 
+@pytest.mark.slow
 def test_one_that_goes_to_nobody_stops_nothing_and_needs_no_approval(world: World) -> None:
     world.release()
     before = dict(world.target.runs)
@@ -128,6 +133,7 @@ def test_one_that_goes_to_nobody_stops_nothing_and_needs_no_approval(world: Worl
     assert ("cedar", "a") in world.target.runs
 
 
+@pytest.mark.slow
 def test_it_waits_until_the_newer_one_was_found_good(world: World) -> None:
     assert world.start().name == "WaitingForApproval"
     world.commit("v3")
@@ -149,6 +155,7 @@ def test_it_waits_until_the_newer_one_was_found_good(world: World) -> None:
     assert world.start().name == "Released"
 
 
+@pytest.mark.slow
 def test_a_ring_that_a_newer_one_took_over_soaks_before_the_older_one_goes_on(world: World) -> None:
     soaking = PRODUCT.replace("{name: pilot, watch: 3s}", "{name: pilot, watch: 3s, soak: 2h}")
     world.commit("v2", product=soaking)
@@ -162,6 +169,7 @@ def test_a_ring_that_a_newer_one_took_over_soaks_before_the_older_one_goes_on(wo
     assert world.production() == {"acme": "3", "birch": "1", "cedar": "1"}
 
 
+@pytest.mark.slow
 def test_what_a_release_lacks_is_taken_back_by_no_plan_however_late_it_is_made(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,6 +123,7 @@ def told_whole(apart: World, tenancy: str) -> None:
     assert said == {tenant: name for name, tenant in whose.items()}
 
 
+@pytest.mark.slow
 def test_a_failure_stops_its_ring_and_a_start_goes_on_with_those_left(apart: World, tenancy: str) -> None:
     _, acme, birch, dune, cedar = HOMES[tenancy]
     apart.start()
@@ -145,6 +146,7 @@ def test_a_failure_stops_its_ring_and_a_start_goes_on_with_those_left(apart: Wor
     assert set(expanded(apart)) == {"stage", acme, birch, dune, cedar}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 1, 3))])
 def test_killed_between_two_tenants_nothing_is_applied_twice(apart: World, tenancy: str, at: int) -> None:
     """The process dies when so many are through; nobody has said which."""
@@ -187,6 +189,7 @@ def test_killed_at_any_call_it_ends_as_an_undisturbed_one(apart: World, tenancy:
     assert apart.production() == NEW
 
 
+@pytest.mark.slow
 def test_nobody_is_led_to_a_version_that_their_own_schema_does_not_fit(apart: World, tenancy: str) -> None:
     """A backup of one tenant was restored between the expand and the routes."""
     apart.start()
@@ -203,6 +206,7 @@ def test_nobody_is_led_to_a_version_that_their_own_schema_does_not_fit(apart: Wo
     assert apart.production() == {**OLD, "acme": "2", "cedar": "2"}
 
 
+@pytest.mark.slow
 def test_a_rollback_is_refused_for_the_tenant_whose_own_schema_does_not_fit(apart: World, tenancy: str) -> None:
     apart.release()
     birch = HOMES[tenancy][2]

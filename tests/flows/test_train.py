@@ -150,6 +150,7 @@ def test_a_train_held_by_a_freeze_leaves_at_the_next_open_slot(station: Station)
     assert station.leg(at=LEAVES + timedelta(hours=5)).name == "Released"
 
 
+@pytest.mark.slow
 def test_a_train_that_is_not_held_in_a_freeze_goes_with_the_next(station: Station) -> None:
     station.more = ", in_freeze: merge"
     commit = station.merge("v3")
@@ -166,6 +167,7 @@ def test_a_train_that_is_not_held_in_a_freeze_goes_with_the_next(station: Statio
     assert station.leg(SECOND, at=LEAVES + WEEK).name == "Released"
 
 
+@pytest.mark.slow
 def test_one_that_is_held_until_the_next_leaves_goes_with_that(station: Station) -> None:
     station.merge("v3")
     station.world.freeze("env:production")
@@ -199,6 +201,7 @@ def test_what_was_reverted_is_taken_off_and_a_train_of_only_that_is_empty(statio
     assert "1 change aboard; 2 taken back" in station.told(CUT)[1]
 
 
+@pytest.mark.slow
 def test_what_is_on_hold_fills_no_train_and_is_refused_with_others(station: Station) -> None:
     station.merge("v3", bad={"cloud": 5})
     station.world.release("r3", "v3")

@@ -62,6 +62,7 @@ def gone(world: World) -> None:
     world.directory.write_text("\n".join(kept))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("meanwhile", [a_new_pilot, a_key_withdrawn, a_typo, a_freeze, gone])
 def test_a_bad_wave_goes_back_whatever_else_the_leg_meets(world: World, meanwhile: Callable[[World], None]) -> None:
     dies_as_broad_is_watched(world)

@@ -66,6 +66,7 @@ def test_what_cannot_end_in_time_is_not_begun(world: World) -> None:
     assert until(world) == "2026-11-24T22:00:00Z"
 
 
+@pytest.mark.slow
 def test_a_slot_that_vanished_is_planned_anew_for_those_who_are_left_and_says_so(world: World) -> None:
     calendar(world, "birch", NIGHTS)
     says(world, "gather: 0s\n")
@@ -85,6 +86,7 @@ def test_a_slot_that_vanished_is_planned_anew_for_those_who_are_left_and_says_so
     assert world.start().name == "Released"
 
 
+@pytest.mark.slow
 def test_the_next_ring_waits_until_the_one_before_has_soaked(world: World) -> None:
     world.commit("v2", product=PRODUCT.replace("{name: pilot, watch: 3s}", "{name: pilot, watch: 3s, soak: 2h}"))
     world.start()
@@ -96,6 +98,7 @@ def test_the_next_ring_waits_until_the_one_before_has_soaked(world: World) -> No
     assert world.start().name == "Released"
 
 
+@pytest.mark.slow
 def test_no_more_tenants_a_day_than_support_can_bear(world: World) -> None:
     says(world, "capacity: {per_day: 2}\n")
     world.start()
@@ -107,6 +110,7 @@ def test_no_more_tenants_a_day_than_support_can_bear(world: World) -> None:
     assert world.start().name == "Released"
 
 
+@pytest.mark.slow
 def test_support_is_there_when_a_wave_begins(world: World) -> None:
     hours = (
         '{timezone: UTC, default: closed, windows: [{name: day, rrule: "FREQ=DAILY", start: "09:00", end: "17:00"}]}'
@@ -121,6 +125,7 @@ def test_support_is_there_when_a_wave_begins(world: World) -> None:
     assert world.start().name == "Released"
 
 
+@pytest.mark.slow
 def test_a_notice_has_to_run_first(world: World) -> None:
     calendar(world, "cedar", f"{OPEN}, notice_days: 3")
     says(world, "gather: 0s\n")
@@ -133,6 +138,7 @@ def test_a_notice_has_to_run_first(world: World) -> None:
     assert world.start().name == "Released"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["product", "production"])
 def test_the_product_and_its_production_have_calendars_too(world: World, scope: str) -> None:
     audit = "{timezone: UTC, default: open, blackouts: [{name: audit, from: 2026-11-23T00:00, to: 2026-11-24T00:00}]}"
@@ -150,6 +156,7 @@ def test_the_product_and_its_production_have_calendars_too(world: World, scope: 
     assert world.start().name == "Released"
 
 
+@pytest.mark.slow
 def test_what_tenants_share_is_migrated_although_one_is_closed_unless_it_forbids_migrations(world: World) -> None:
     calendar(world, "acme", NIGHTS)
     world.start()
@@ -169,6 +176,7 @@ def test_what_tenants_share_is_migrated_although_one_is_closed_unless_it_forbids
     assert ("expanded", "cloud") not in world.facts("r3")
 
 
+@pytest.mark.slow
 def test_going_back_asks_no_calendar_of_those_who_are_hit(world: World) -> None:
     world.commit("v2", bad={"cloud": 5})
     world.start()
@@ -178,6 +186,7 @@ def test_going_back_asks_no_calendar_of_those_who_are_hit(world: World) -> None:
     assert world.production() == OLD
 
 
+@pytest.mark.slow
 def test_a_process_that_starts_a_moment_after_its_slot_began_still_has_it(world: World) -> None:
     """The window is exactly as long as a wave takes."""
     calendar(world, "birch", NIGHTS.replace('"23:00"', '"22:45"'))
@@ -189,6 +198,7 @@ def test_a_process_that_starts_a_moment_after_its_slot_began_still_has_it(world:
     assert world.start().name == "Released"
 
 
+@pytest.mark.slow
 def test_a_notice_runs_from_when_the_tenant_was_first_planned(world: World) -> None:
     says(world, "gather: 0s\n")
     world.start()

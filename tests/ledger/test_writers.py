@@ -7,10 +7,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from stationmaster.ledger import tables
 from stationmaster.ledger.store import Ledger
+
+pytestmark = pytest.mark.slow  # twenty processes
 
 WRITER = Path(__file__).with_name("writer.py")
 EACH = 25

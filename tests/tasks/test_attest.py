@@ -137,6 +137,7 @@ def test_also_while_it_is_paused_and_not_when_it_was_given_up(world: World) -> N
         attest(replace(leg, back=True))
 
 
+@pytest.mark.slow
 def test_on_the_way_back_what_was_led_back_is_signed(world: World) -> None:
     world.commit("v2", bad={"cloud": 5})
     world.start()
@@ -150,6 +151,7 @@ def test_on_the_way_back_what_was_led_back_is_signed(world: World) -> None:
     assert said["restored/r2"]["predicate"]["tenants"] == 1
 
 
+@pytest.mark.slow
 def test_no_statement_names_a_person_a_secret_or_another_tenant(world: World) -> None:
     sign_all(released(world))
     people = ("ana", "Ana", "ben", "shop.example")
@@ -197,6 +199,7 @@ def test_killed_anywhere_each_is_signed_and_recorded_once(world: World, when: st
     assert len(files) == len(attested(world))  # none twice, with another signature
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 160), max_size=5))
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_killed_again_and_again(moments: list[int]) -> None:

@@ -96,6 +96,7 @@ def test_what_ends_between_two_waves_closes_the_second(night: Night) -> None:
     assert night.run() == "Released"
 
 
+@pytest.mark.slow
 def test_a_wave_that_cannot_end_before_the_waivers_do_does_not_begin(night: Night) -> None:
     blackout(night)  # a wave is given 45 minutes
     for who in ("rosa", "ben"):
@@ -108,6 +109,7 @@ def test_a_wave_that_cannot_end_before_the_waivers_do_does_not_begin(night: Nigh
     assert night.passed() == []
 
 
+@pytest.mark.slow
 def test_waivers_that_end_after_the_blackout_need_not_last_for_the_whole_wave(night: Night) -> None:
     blackout(night)
     night.world.clock.at = EIGHT.replace(hour=19, minute=45)
@@ -116,6 +118,7 @@ def test_waivers_that_end_after_the_blackout_need_not_last_for_the_whole_wave(ni
     assert night.run() == "Released"
 
 
+@pytest.mark.slow
 def test_the_next_time_the_same_rule_closes_it_is_waived_anew(night: Night) -> None:
     blackout(night)
     for who in ("rosa", "ben"):
@@ -141,6 +144,7 @@ def test_where_no_window_is_open_nobody_s_waiver_helps(night: Night) -> None:
     assert night.passed() == []
 
 
+@pytest.mark.slow
 def test_each_blackout_in_its_way_is_waived_by_itself(night: Night) -> None:
     other = "{name: audit, from: 2026-11-20T00:00, to: 2026-11-25T00:00}"
     blackout(night, acme=CLOSED.replace(DAILY, f"{DAILY}, {other}"))
@@ -155,6 +159,7 @@ def test_each_blackout_in_its_way_is_waived_by_itself(night: Night) -> None:
     assert night.passed() == ["ring:pilot"]
 
 
+@pytest.mark.slow
 def test_a_calendar_that_cannot_be_read_any_more_is_closed_whatever_was_waived(night: Night) -> None:
     file = night.world.root / "acme.yaml"
     file.write_text(f"timezone: UTC\ndefault: open\nblackouts: [{DAILY}]\n")
@@ -171,6 +176,7 @@ def test_a_calendar_that_cannot_be_read_any_more_is_closed_whatever_was_waived(n
     assert night.passed() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["product", "production"])
 def test_what_the_product_or_its_production_forbids_is_passed_in_the_same_way(night: Night, scope: str) -> None:
     audit = "{name: audit, from: 2026-11-23T06:00, to: 2026-11-24T00:00}"
@@ -193,6 +199,7 @@ def test_what_the_product_or_its_production_forbids_is_passed_in_the_same_way(ni
     assert night.passed() == [*stage, "env:production", "ring:pilot", "ring:broad"]
 
 
+@pytest.mark.slow
 def test_a_blackout_of_migrations_is_passed_before_the_database_is_touched(night: Night) -> None:
     erp = "{name: erp, from: 2026-11-23T06:00, to: 2026-11-24T00:00, applies_to: [migration]}"
     blackout(night, birch=f"calendar: {{timezone: UTC, default: open, blackouts: [{erp}]}}")
@@ -222,6 +229,7 @@ def test_support_s_hours_are_waived_by_nobody(night: Night) -> None:
     assert "waive" not in world.last("waiting", "h1").fact["hint"]
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_anywhere_and_is_run_again_records_each_passage_once(night: Night) -> None:
     blackout(night)
     for who in ("rosa", "ben"):

@@ -188,6 +188,7 @@ def test_nothing_else_passes_by_the_same_waivers(night: Night, kind: Kind) -> No
     assert set(night.world.production().values()) == {"1"}
 
 
+@pytest.mark.slow
 def test_when_they_expire_between_two_waves_the_second_waits(night: Night) -> None:
     night.world.freeze("env:production")
     night.approved()
@@ -201,6 +202,7 @@ def test_when_they_expire_between_two_waves_the_second_waits(night: Night) -> No
     assert night.run() == "Released"
 
 
+@pytest.mark.slow
 def test_what_is_frozen_anew_is_waived_anew(night: Night) -> None:
     night.world.freeze("env:production", hours=1)
     night.approved()
@@ -212,6 +214,7 @@ def test_what_is_frozen_anew_is_waived_anew(night: Night) -> None:
     assert night.said() == "h1 waits: production is frozen until 2026-11-23T11:00:00Z: ERP is down"
 
 
+@pytest.mark.slow
 def test_each_freeze_in_its_way_is_waived_by_itself(night: Night) -> None:
     night.approved()
     night.world.freeze("ring:pilot")
@@ -237,6 +240,7 @@ def test_a_frozen_stage_is_passed_in_the_same_way(night: Night) -> None:
     assert night.passed() == ["env:stage"]
 
 
+@pytest.mark.slow
 def test_a_tenant_s_own_window_is_waived_by_nobody(night: Night) -> None:
     night.world.freeze("env:production")
     night.world.windows("closed")
@@ -250,6 +254,7 @@ def test_a_tenant_s_own_window_is_waived_by_nobody(night: Night) -> None:
     assert set(night.world.production().values()) == {"1"}
 
 
+@pytest.mark.slow
 def test_an_author_stays_known_whom_the_file_does_not_name_any_more(night: Night) -> None:
     night.world.freeze("env:production")
     night.approved()
@@ -262,6 +267,7 @@ def test_an_author_stays_known_whom_the_file_does_not_name_any_more(night: Night
     assert night.run() == "Released"
 
 
+@pytest.mark.slow
 def test_what_is_revoked_between_two_waves_closes_the_second(night: Night) -> None:
     night.world.freeze("env:production")
     night.approved()
@@ -276,6 +282,7 @@ def test_what_is_revoked_between_two_waves_closes_the_second(night: Night) -> No
     assert night.world.production() == {"acme": "1.1", "birch": "1", "cedar": "1"}
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_anywhere_and_is_run_again_records_each_passage_once(night: Night) -> None:
     night.world.freeze("env:production")
     night.approved()
