@@ -179,7 +179,7 @@ def compare(rule: Recurrence, near: date, later: int) -> None:
     assert days(rule, begin, first, last) == between(first, last, oracle(rule, begin))
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(rules(), DATES, st.integers(-500, 1500))
 def test_the_days_are_those_of_dateutil(rule: Recurrence, near: date, later: int) -> None:
     compare(rule, near, later)
