@@ -124,6 +124,7 @@ def test_a_mandate_ends(world: World) -> None:
 # -- the rules
 
 
+@pytest.mark.slow
 def test_a_pull_request_that_weakens_its_own_gate_is_held_to_the_gate_before_it(world: World) -> None:
     strict = PRODUCT.replace("release-approver: 1", "release-approver: 2")
     world.commit("v2", product=strict)
@@ -169,6 +170,7 @@ def signed(world: World, who: str) -> bool:
     return decided.decision.satisfied
 
 
+@pytest.mark.slow
 def test_those_who_have_the_right_now_give_it_to_others(world: World) -> None:
     people(world, mei=[])
     world.start()
@@ -224,6 +226,7 @@ def test_a_rule_for_trains_that_no_train_with_a_migration_could_meet_is_refused_
 FLAG = PRODUCT.replace("{deploy: {release-approver: 1}}", "{deploy: {release-approver: 1}, flag: {pm: 1}}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["turned", "gone"])
 def test_a_release_that_changes_flags_asks_also_those_who_must_agree_to_flags(world: World, change: str) -> None:
     people(world, mei=["pm"])
@@ -240,6 +243,7 @@ def test_a_release_that_changes_flags_asks_also_those_who_must_agree_to_flags(wo
     assert sorted(world.last("approved").fact["roles"]) == ["pm", "release-approver"]
 
 
+@pytest.mark.slow
 def test_one_that_leaves_the_flags_alone_does_not(world: World) -> None:
     people(world, mei=["pm"])
     world.commit("v2", product=FLAG)
@@ -251,6 +255,7 @@ def test_one_that_leaves_the_flags_alone_does_not(world: World) -> None:
 # -- an emergency
 
 
+@pytest.mark.slow
 def test_whoever_is_named_goes_ahead_alone_past_a_freeze_and_it_is_told_as_what_it_is(world: World) -> None:
     people(world, ana=["commander"])
     world.commit("v2", product=EMERGENCY)

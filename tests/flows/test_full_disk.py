@@ -106,6 +106,7 @@ def test_a_build_that_runs_out_of_room(small: World, disk: Disk) -> None:
     assert effects(small) == EXPECTED
 
 
+@pytest.mark.slow
 def test_a_ledger_that_is_full_in_the_middle(tmp_path: Path) -> None:
     """For everybody: SQLite is not allowed another page."""
     world = World(tmp_path, ledger=Ledger.open(f"sqlite:///{tmp_path}/ledger.db", pool_size=1, max_overflow=0))

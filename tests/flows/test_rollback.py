@@ -58,6 +58,7 @@ def test_a_broken_journey_does_too(world: World) -> None:
     assert world.production() == OLD
 
 
+@pytest.mark.slow
 def test_only_the_instance_of_those_for_whom_it_is_bad_goes_back(world: World) -> None:
     """Cedar has an instance of its own; the second wave is broken there alone."""
     world.commit("v3", fails={"cedar": ["/order"]})
@@ -72,6 +73,7 @@ def test_only_the_instance_of_those_for_whom_it_is_bad_goes_back(world: World) -
     assert world.production() == OLD
 
 
+@pytest.mark.slow
 def test_the_flags_go_back_with_the_last_tenant(world: World) -> None:
     files = world.source.commits[world.source.refs["v1"]]
     files["flags.json"] = FLAGS.replace("ENABLED", "DISABLED")
@@ -80,6 +82,7 @@ def test_the_flags_go_back_with_the_last_tenant(world: World) -> None:
     assert "DISABLED" in (world.root / "flags.json").read_text()
 
 
+@pytest.mark.slow
 def test_it_is_over_and_a_start_does_nothing(bad: World) -> None:
     before = bad.ledger.entries()
     assert bad.start("r3", "v3").message == "r3 is over already"
@@ -88,6 +91,7 @@ def test_it_is_over_and_a_start_does_nothing(bad: World) -> None:
     assert bad.ledger.entries() == before
 
 
+@pytest.mark.slow
 def test_support_is_told_once_in_the_brief_and_in_a_message(bad: World) -> None:
     bad.start("r3", "v3")
     assert bad.chat.texts() == [
@@ -95,6 +99,7 @@ def test_support_is_told_once_in_the_brief_and_in_a_message(bad: World) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_chat_that_is_away_keeps_nobody_from_going_back(world: World) -> None:
     world.commit("v3", bad={"cloud": 5})
     world.start("r3", "v3")
@@ -107,6 +112,7 @@ def test_a_chat_that_is_away_keeps_nobody_from_going_back(world: World) -> None:
     assert world.chat.texts()[-1] == "shop 3 was rolled back for 1 tenant"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("away", ["flags.publish", "target.retire"])
 def test_what_fails_after_the_routes_is_done_by_the_next_start(world: World, away: str) -> None:
     world.commit("v3", bad={"cloud": 5})
@@ -139,6 +145,7 @@ def test_its_changes_are_on_hold_until_somebody_lifts_that(bad: World) -> None:
     assert bad.release("r4", "v4").name == "Released"
 
 
+@pytest.mark.slow
 def test_what_was_reverted_is_not_carried(bad: World) -> None:
     held = [change["commit"] for change in bad.last("cut", "r3").fact["changes"]]
     for number, commit in enumerate(held):
@@ -178,6 +185,7 @@ def test_those_whose_window_is_closed_go_back_only_when_it_must_be_now(world: Wo
     assert world.production() == OLD
 
 
+@pytest.mark.slow
 def test_no_window_keeps_those_who_are_affected_and_their_neighbours(world: World) -> None:
     world.release()
     world.windows("closed")
@@ -185,6 +193,7 @@ def test_no_window_keeps_those_who_are_affected_and_their_neighbours(world: Worl
     assert world.production() == {"acme": "1", "birch": "1", "cedar": "2"}
 
 
+@pytest.mark.slow
 def test_a_leg_under_way_sees_the_order_and_leads_its_tenants_back(world: World) -> None:
     world.start()
     world.approve()
@@ -195,6 +204,7 @@ def test_a_leg_under_way_sees_the_order_and_leads_its_tenants_back(world: World)
     assert "failed" not in [step for step, _ in world.steps()]
 
 
+@pytest.mark.slow
 def test_a_leg_that_was_taken_over_from_says_so_whatever_it_broke_on(world: World) -> None:
     world.start()
     world.approve()
@@ -206,6 +216,7 @@ def test_a_leg_that_was_taken_over_from_says_so_whatever_it_broke_on(world: Worl
     assert world.production() == OLD
 
 
+@pytest.mark.slow
 def test_a_long_act_is_not_awaited(world: World) -> None:
     """The second wave's schema takes its time; the way back of the first does not wait for it."""
     world.start()
@@ -223,6 +234,7 @@ def test_a_long_act_is_not_awaited(world: World) -> None:
     assert world.production() == OLD
 
 
+@pytest.mark.slow
 def test_nothing_is_recorded_of_what_cannot_be(world: World) -> None:
     world.start()
     before = world.ledger.entries()
@@ -239,6 +251,7 @@ def test_nothing_is_recorded_of_what_cannot_be(world: World) -> None:
     assert world.ledger.entries() == before
 
 
+@pytest.mark.slow
 def test_a_first_release_cannot_be_taken_back_and_stays_as_it_is(world: World) -> None:
     """The tenant is new, and runs nothing before the release."""
     dinah = f"  - {{id: dinah, name: Dinah, ring: broad, {OPEN}}}\n"
@@ -270,6 +283,7 @@ def all_by_rollback(world: World) -> World:
     return world
 
 
+@pytest.mark.slow
 def test_what_was_taken_back_can_be_released_again_and_go_back_again(world: World) -> None:
     world.release()
     world.rollback("r2")
@@ -313,6 +327,7 @@ def each(call: str, act: Callable[[tuple[Any, ...]], None]) -> Callable[[str, st
     return trap
 
 
+@pytest.mark.slow
 def test_a_wave_that_went_back_and_comes_again_is_watched_again(world: World) -> None:
     world.start()
     world.approve()
@@ -329,6 +344,7 @@ def test_a_wave_that_went_back_and_comes_again_is_watched_again(world: World) ->
 # What a review found
 
 
+@pytest.mark.slow
 def test_what_another_rollback_led_to_a_release_goes_back_with_it_and_its_story_stays_whole(world: World) -> None:
     world.release()
     world.commit("v3", bad={"cloud": 5})
@@ -337,6 +353,7 @@ def test_what_another_rollback_led_to_a_release_goes_back_with_it_and_its_story_
     assert (world.status().stage, world.production()) == ("rolled_back", OLD)
 
 
+@pytest.mark.slow
 def test_a_broken_journey_decides_also_while_nobody_counts(world: World) -> None:
     world.commit("v3", fails={"cloud": ["/order"]})
     world.start("r3", "v3")
@@ -346,6 +363,7 @@ def test_a_broken_journey_decides_also_while_nobody_counts(world: World) -> None
     assert world.production() == OLD
 
 
+@pytest.mark.slow
 def test_a_wider_order_that_comes_meanwhile_is_carried_out_too(world: World) -> None:
     world.commit("v3", fails={"cedar": ["/order"]})
     world.start("r3", "v3")
@@ -356,6 +374,7 @@ def test_a_wider_order_that_comes_meanwhile_is_carried_out_too(world: World) -> 
     assert (world.production(), world.status("r3").stage) == (OLD, "rolled_back")
 
 
+@pytest.mark.slow
 def test_what_was_rolled_back_meanwhile_is_not_carried_on(world: World) -> None:
     world.release()
     world.commit("v3")
@@ -367,6 +386,7 @@ def test_what_was_rolled_back_meanwhile_is_not_carried_on(world: World) -> None:
     assert world.production() == OLD
 
 
+@pytest.mark.slow
 def test_a_verdict_that_a_leg_died_of_stands(world: World) -> None:
     world.commit("v3", bad={"cloud": 5})
     world.start("r3", "v3")
@@ -385,6 +405,7 @@ def test_a_verdict_that_a_leg_died_of_stands(world: World) -> None:
     assert world.start("r3", "v3").name == "RolledBack"
 
 
+@pytest.mark.slow
 def test_a_pause_leaves_no_wave_unwatched(world: World) -> None:
     world.start()
     world.approve()
@@ -399,6 +420,7 @@ def test_a_pause_leaves_no_wave_unwatched(world: World) -> None:
     assert (tenant.step, ("promoted", "pilot") in world.steps()) in {("deployed", True), ("adopted", False)}
 
 
+@pytest.mark.slow
 def test_a_way_back_is_ended_also_when_another_release_came_to_its_tenants_meanwhile(world: World) -> None:
     world.start()
     world.approve()

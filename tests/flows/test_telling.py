@@ -55,6 +55,7 @@ def test_a_release_that_went_back_says_so_and_has_a_message_of_its_own(world: Wo
     assert messages(world) == ["r3/brief", "r3/rollback/1"]
 
 
+@pytest.mark.slow
 def test_each_rollback_of_a_release_has_its_message(world: World) -> None:
     """The second wave is broken for one instance; then a person takes the rest back too."""
     world.commit("v3", fails={"cedar": ["/order"]})
@@ -75,6 +76,7 @@ def test_a_release_given_up_on_the_way_says_so(world: World) -> None:
     assert "○ *Wave 1: pilot* · called off" in brief(world, "r2")
 
 
+@pytest.mark.slow
 def test_a_chat_that_is_away_from_the_first_wave_on_stops_nothing(world: World) -> None:
     world.commit("v3", bad={"cloud": 5})
     world.start("r3", "v3")

@@ -63,6 +63,7 @@ def test_it_goes_back_when_it_is_bad_although_the_others_wait(world: World) -> N
     assert world.production() == {"acme": "2", "birch": "1", "cedar": "1"}
 
 
+@pytest.mark.slow
 def test_one_whose_others_may_be_touched_is_moved_and_watched_as_a_whole(world: World) -> None:
     half_moved(world, said=True)
     assert world.start().name == "Released"

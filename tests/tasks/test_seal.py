@@ -36,6 +36,7 @@ def test_one_that_waits_is_not_sealed(world: World) -> None:
     assert "closed" not in {step for step, _ in world.steps()}
 
 
+@pytest.mark.slow
 def test_one_that_went_back_is_sealed_as_what_it_is(world: World) -> None:
     world.release()
     world.rollback()
@@ -52,6 +53,7 @@ def test_one_that_was_given_up_is_sealed_by_whoever_meets_it(world: World) -> No
     assert world.last("closed").fact["state"] == "aborted"
 
 
+@pytest.mark.slow
 def test_it_is_sealed_once_however_often_it_is_started(world: World) -> None:
     world.release()
     world.start()
@@ -60,6 +62,7 @@ def test_it_is_sealed_once_however_often_it_is_started(world: World) -> None:
     assert len(checkpoints(world)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("nth", [1, 2])
 def test_killed_anywhere_in_it_it_is_sealed_by_the_next(world: World, when: str, nth: int) -> None:
@@ -83,6 +86,7 @@ def test_killed_anywhere_in_it_it_is_sealed_by_the_next(world: World, when: str,
     assert world.ledger.entries(LOG)
 
 
+@pytest.mark.slow
 def test_a_ledger_that_was_rewritten_is_told_loudly(world: World) -> None:
     world.release()
     first = world.ledger.entries()[0]
@@ -96,6 +100,7 @@ def test_a_ledger_that_was_rewritten_is_told_loudly(world: World) -> None:
         world.start("r3", "v3")
 
 
+@pytest.mark.slow
 def test_what_somebody_writes_while_it_is_listed_is_listed_too(world: World) -> None:
     late = [world.draft("r2", "skipped", "cedar", {"reason": "late"})]
 
