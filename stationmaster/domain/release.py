@@ -89,7 +89,8 @@ class Status(BaseModel):
     tenants: dict[str, str] = Field(description="What each tenant of the plan runs now; before a plan, every tenant.")
     entries: int
     databases: dict[str, OwnDatabase] = Field(
-        default={}, exclude_if=_nothing,
+        default={},
+        exclude_if=_nothing,
         description="Where each tenant's own schema or database is; left out where tenants share one.",
     )
     trouble: Trouble | None = Field(default=None, exclude=True)
