@@ -136,7 +136,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         run, left_out = sample.drawn(items, sample.SEED)
         items[:] = sample.ordered(run, sample.SEED)
         config.hook.pytest_deselected(items=left_out)
-        config.stash[_CLOCK] = sample.Clock()
+        began = os.environ.get("CI_BEGAN")
+        config.stash[_CLOCK] = sample.Clock(sample.budget(float(began) if began else None, time.time()))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,5 +1,6 @@
 """`SAMPLE=ci`: of every slow test with many cases one case, file after file in an order drawn by a seed that is told,
-until ten minutes are over; SEED=N repeats a draw. Tests marked `full` are in no sample: they take minutes a case.
+until ten minutes are over, or earlier where CI_BEGAN says that the whole run is late; SEED=N repeats a draw. Tests
+marked `full` are in no sample: they take minutes a case.
 """
 
 import os
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUDGET = 600.0  # seconds in which a file may begin; one that has begun is run to its end
+_WHOLE = 23 * 60.0  # seconds after all of CI began, from which on no file begins
+_LEAST = 90.0  # seconds that a sample has in any case
 _FIRST = "test_good_release.py"  # what the product is for is in every sample
 
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
@@ -43,11 +46,17 @@ def ordered(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
     return sorted(items, key=lambda one: place[one.path])
 
 
+def budget(began: float | None, now: float) -> float:
+    """Seconds for the sample, at `now`; `began` is when all of CI did, both in seconds since the epoch."""
+    return BUDGET if began is None else max(_LEAST, min(BUDGET, began + _WHOLE - now))
+
+
 class Clock:
     """Which files begin in time; what does not is told at the end, never left out in silence."""
 
-    def __init__(self, budget: float = BUDGET, now: float | None = None) -> None:
-        self._ends = (time.monotonic() if now is None else now) + budget
+    def __init__(self, seconds: float = BUDGET, now: float | None = None) -> None:
+        self._seconds = seconds
+        self._ends = (time.monotonic() if now is None else now) + seconds
         self._begun: set[Path] = set()
         self.left: dict[Path, int] = {}
 
@@ -61,4 +70,4 @@ class Clock:
 
     def told(self) -> str:
         names = ", ".join(f"{path.parent.name}/{path.name} ({count})" for path, count in self.left.items())
-        return f"not in this sample, whose {BUDGET / 60:.0f} minutes were over: {names}" if names else ""
+        return f"not in this sample, whose {self._seconds:.0f} seconds were over: {names}" if names else ""

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.sample import Clock, drawn, ordered
+from tests.sample import BUDGET, Clock, budget, drawn, ordered
 
 
 def item(file: str, name: str, *marks: str) -> pytest.Item:
@@ -48,10 +48,16 @@ def test_files_come_in_an_order_of_the_seed_whole_and_the_good_release_first() -
 
 
 def test_a_file_that_has_begun_is_run_to_its_end_and_one_that_comes_too_late_is_told() -> None:
-    clock = Clock(budget=10, now=0)
+    clock = Clock(10, now=0)
     assert not clock.over(item("b.py", "first"), now=9)
     assert not clock.over(item("b.py", "second"), now=11)
     assert clock.told() == ""
     assert clock.over(item("a.py", "t[0]"), now=11)
     assert clock.over(item("a.py", "t[1]"), now=12)
     assert clock.told().endswith("t/a.py (2)")
+
+
+def test_a_late_run_has_a_smaller_sample_and_never_none() -> None:
+    assert budget(None, now=1e9) == budget(1e9, now=1e9 + 300) == BUDGET
+    assert budget(1e9, now=1e9 + 20 * 60) == 180
+    assert budget(1e9, now=1e9 + 40 * 60) == 90

@@ -98,6 +98,7 @@ def test_an_entry_that_came_since_gets_a_checkpoint_of_its_own(fresh: Released) 
     assert problems(made.raw, fresh.keys) == []
 
 
+@pytest.mark.slow
 def test_what_the_gates_leave_by_themselves_is_good(tmp_path: Path) -> None:
     """In a world whose ledger nobody helps: approved, kept, attested, sealed and published by the flow alone."""
     made = World(tmp_path)
@@ -138,6 +139,7 @@ def test_an_open_release_bundles_too(legs: int) -> None:
         assert problems(made.raw, found.keys) == []
 
 
+@pytest.mark.slow
 def test_what_was_aborted_and_what_was_rolled_back_bundle(fresh: Released) -> None:
     fresh.world.rollback()
     made = make(fresh.world.tools, "r2")
@@ -153,6 +155,7 @@ def test_what_was_aborted_and_what_was_rolled_back_bundle(fresh: Released) -> No
             found.world.start()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("since", ["nothing", "a tenant"])
 def test_a_leg_that_died_before_it_said_what_it_did_leaves_a_good_bundle(since: str) -> None:
     """Who goes on does it again, or finds it done while a new mandate is to be approved."""
@@ -183,6 +186,7 @@ def test_a_leg_that_died_before_it_said_what_it_did_leaves_a_good_bundle(since: 
             assert len(openings) == (0 if tenant is None else 1 if tenant == "dara" else mandates)
 
 
+@pytest.mark.slow
 def test_two_releases_are_two_bundles(fresh: Released) -> None:
     fresh.world.clock.sleep(60)
     fresh.world.commit("v3")
@@ -207,6 +211,7 @@ def test_what_was_lost_or_damaged_is_told(fresh: Released) -> None:
     assert problems(made.raw, fresh.keys) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["consented", "declined"])
 def test_what_proves_the_word_of_a_customer_is_in_it_or_told(fresh: Released, step: str) -> None:
     mail = fresh.world.tools.evidence.keep(b"From: anna@acme\n\nYes, please.\n")
@@ -266,6 +271,7 @@ def test_a_release_that_nobody_knows_has_none(held: Released) -> None:
         make(held.world.tools, "install")
 
 
+@pytest.mark.slow
 def test_a_ledger_that_is_not_the_published_one_gives_none(fresh: Released) -> None:
     forged = fresh.world.tools.signer.checkpoint(Checkpoint(origin("shop"), 5, b"x" * 32))
     fresh.append("checkpointed", "5", {"size": 5, "note": forged}, LOG)
@@ -327,6 +333,7 @@ def test_what_concerns_it_is_there_and_the_rest_is_counted(held: Released) -> No
     assert (opened["tenant"], opened["ring"], opened["order"]) == ("cedar", "broad", 1)
 
 
+@pytest.mark.slow
 def test_logs_are_cut_by_lines_and_the_cut_is_in_the_index(held: Released) -> None:
     made, whole = (make(held.world.tools, "r2", tenant) for tenant in ("cedar", None))
     name = next(row.name for row in made.index.files if row.name.endswith("-build.log"))
@@ -335,6 +342,7 @@ def test_logs_are_cut_by_lines_and_the_cut_is_in_the_index(held: Released) -> No
     assert row.cut == bundle.Cut(of=before.digest, lines=1)
 
 
+@pytest.mark.slow
 def test_reports_and_fragments_that_name_another_are_left_out(fresh: Released) -> None:
     """A fragment is written freely; so is a check's report."""
     commit = fresh.world.source.commits[fresh.world.source.refs["v2"]]
@@ -374,6 +382,7 @@ def test_a_product_that_is_called_like_a_tenant_is_refused_rather_than_told(fres
 # -- the sandbox's directory: fourteen tenants with names, sites and contacts as people have them
 
 
+@pytest.mark.slow
 def test_no_tenant_of_the_sandbox_is_in_the_bundle_of_another(fresh: Released) -> None:
     fresh.world.directory.write_text(SANDBOX.read_text())
     directory = read(Directory, SANDBOX.read_text(), "tenants.yaml").value

@@ -20,6 +20,8 @@ from tests.revisions import Scripts
 
 COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_name = 'orders' ORDER BY 1"
 
+pytestmark = pytest.mark.usefixtures("quick_guests")
+
 
 @pytest.fixture
 def database(postgres: Postgres) -> ProductDatabase:

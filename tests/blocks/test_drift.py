@@ -60,6 +60,7 @@ def test_nothing_is_found_while_some_have_it_and_some_do_not(world: World) -> No
     assert found(world) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", range(3, 120, 13))
 def test_a_leg_that_died_anywhere_is_no_drift_but_where_it_moved_somebody_unsaid(world: World, moment: int) -> None:
     world.start()
@@ -75,6 +76,7 @@ def test_a_leg_that_died_anywhere_is_no_drift_but_where_it_moved_somebody_unsaid
     assert found(world) == []
 
 
+@pytest.mark.slow
 def test_who_is_left_in_a_mode_is_found_unless_a_release_at_work_means_it(released: World) -> None:
     released.target.set_mode(["acme", "birch"], "read_only")
     assert found(released) == [("acme", "mode"), ("birch", "mode")]
@@ -86,6 +88,7 @@ def test_who_is_left_in_a_mode_is_found_unless_a_release_at_work_means_it(releas
     assert found(released) == [("acme", "mode"), ("birch", "mode")]
 
 
+@pytest.mark.slow
 def test_another_file_in_production_is_found_wherever_it_serves(released: World) -> None:
     evil = "sha256:" + "e" * 64
     released.target.runs[released.target.where["acme"]]["digest"] = evil
@@ -93,6 +96,7 @@ def test_another_file_in_production_is_found_wherever_it_serves(released: World)
     assert any(kind == "unapproved" for _, kind in found(released))
 
 
+@pytest.mark.slow
 def test_what_was_built_and_never_approved_is_not_approved(released: World) -> None:
     released.commit("v3")
     released.start("r3", "v3")
@@ -114,6 +118,7 @@ def forge(world: World, release: str = "r3", **fact: Any) -> None:
     world.ledger.append(Draft(release=release, step="approved", inputs=told, fact=told), world.clock.now())
 
 
+@pytest.mark.slow
 def test_an_entry_that_says_approved_vouches_for_nothing(released: World) -> None:
     released.commit("v3")
     released.start("r3", "v3")
@@ -130,6 +135,7 @@ def test_an_entry_that_says_approved_vouches_for_nothing(released: World) -> Non
     assert found(released) == []
 
 
+@pytest.mark.slow
 def test_an_approval_that_was_undone_before_anything_was_done_by_it_vouches_for_nothing(released: World) -> None:
     released.commit("v3")
     released.start("r3", "v3")
@@ -153,6 +159,7 @@ def test_whoever_left_since_had_approved_it(released: World) -> None:
     assert found(released) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["mandated", "ratified"])
 def test_where_personal_data_was_erased_the_entry_is_taken_at_its_word(released: World, step: str) -> None:
     erased = [entry.index for entry in released.ledger.entries() if entry.step == step and entry.payload]
@@ -174,6 +181,7 @@ def test_routes_databases_and_flags_that_somebody_changed_are_found(released: Wo
     assert ("flags", "flags") in found(released)
 
 
+@pytest.mark.slow
 def test_what_does_not_answer_is_found(released: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: Any, **__: Any) -> Any:
         raise OutsideError("db.internal is away")
@@ -237,6 +245,7 @@ def test_each_look_is_on_record_and_each_finding_is_told_once(released: World) -
     assert looks[-1].release == "drift"
 
 
+@pytest.mark.slow
 def test_who_died_before_telling_tells_the_next_time_and_what_comes_again_is_new(released: World) -> None:
     place = released.target.where["acme"]
     before = len(released.chat.messages)
