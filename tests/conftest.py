@@ -131,7 +131,9 @@ def pytest_report_header() -> str | None:
     return f"slow tests: one case of each, SEED={sample.SEED}" if sample.wanted() else None
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around pytest-randomly, which would shuffle the files again
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    yield
     if sample.wanted():
         run, left_out = sample.drawn(items, sample.SEED)
         items[:] = sample.ordered(run, sample.SEED)

@@ -18,6 +18,7 @@ from tests.stories.sandbox import Sandbox
 FLOWS = [
     "stationmaster.flows.approve.approve",
     "stationmaster.flows.catch_up.catch_up",
+    "stationmaster.flows.contract.contract",
     "stationmaster.flows.drift.drift",
     "stationmaster.flows.merge_back.merge_back_check",
     "stationmaster.flows.release.release",
