@@ -35,7 +35,7 @@ def test_every_tenant_is_answered_by_the_one_artifact(sandbox: Sandbox) -> None:
 
 def test_status_and_list_keep_their_contract(sandbox: Sandbox) -> None:
     status = sandbox.run("release", "status", RELEASE, "--json").json
-    keys = ["id", "version", "kind", "stage", "waiting_for", "until", "digest", "tenants", "entries", "databases"]
+    keys = ["id", "version", "kind", "stage", "waiting_for", "until", "digest", "tenants", "entries"]
     assert list(status) == keys
     assert (status["stage"], status["version"], status["waiting_for"]) == ("released", "1.2.0", None)
     assert set(status["tenants"].values()) == {"1.2.0"}
