@@ -9,9 +9,11 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
+from stationmaster.blocks.modes import announced
 from stationmaster.domain.compatibility import SCHEMA
 from stationmaster.domain.errors import StationmasterError
 from stationmaster.domain.homes import OwnDatabase
+from stationmaster.domain.interruption import STEPS, in_mode
 from stationmaster.domain.release import status
 from stationmaster.domain.rollback import NotProvedError
 from stationmaster.domain.summary import schema_rows
@@ -97,6 +99,26 @@ def test_each_tenants_own_is_expanded_in_its_ring_and_recorded_by_itself(apart: 
 def test_the_same_where_each_has_a_database() -> None:
     with tenants_apart("database") as world:
         told_whole(world, "database")
+
+
+def test_what_cannot_be_made_online_limits_each_tenant_while_its_own_wave_is_expanded() -> None:
+    with tenants_apart("schema") as world:
+        modes = product("schema").replace("version: /about}", "version: /about, modes: {read_only: router}}")
+        add = "-- Running upgrade r1 -> r2\nALTER TABLE orders ADD COLUMN token uuid DEFAULT gen_random_uuid()"
+        world.commit("v2", product=modes, sql=add)
+        seen: dict[str, dict[str, str]] = {}
+        world.database.each = lambda name: seen.update({name: dict(world.target.in_mode)})
+        assert world.release().name == "Released"
+        homes = dict(zip(("acme", "birch", "dune", "cedar"), HOMES["schema"][1:], strict=True))
+        notices = {one.instance: one.tenants for one in announced(world.ledger, "r2")}
+        assert notices == {home: (tenant,) for tenant, home in homes.items()}
+        assert {name for name, mode in seen.items() if mode} == set(homes.values())
+        assert seen[homes["acme"]] == {"acme": "read_only"}
+        assert seen[homes["birch"]] == dict.fromkeys(("birch", "dune"), "read_only")
+        assert world.target.in_mode == {}
+        assert in_mode(world.ledger.latest(STEPS)) == {}
+        entry = world.last("mode_on")
+        assert entry.fact["instance"] == homes[entry.subject]
 
 
 def told_whole(apart: World, tenancy: str) -> None:
