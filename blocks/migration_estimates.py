@@ -59,8 +59,17 @@ def outlook(ledger: "Ledger", release: str) -> list[str]:
     return [*told, *(planned["way_back"] if planned else ()), *took(ledger.entries(release))]
 
 
+def outlook_on(ledger: "Ledger", release: str, act: str) -> list[str]:
+    """The same for whoever is asked to sign an act. A contract was not rehearsed on a copy, and nothing but a backup
+    leads back.
+    """
+    if act == "contract":
+        return list(ledger.about(release, ["contract_mandated"])[-1].fact.get("way_back", ()))
+    return outlook(ledger, release)
+
+
 def outlook_table(ledger: "Ledger", release: str) -> list[dict[str, Any]]:
-    """The same by kinds of statements, for a table."""
+    """What `outlook` says, by kinds of statements, for a table."""
     return table(estimates(ledger, release), slack(ledger, release))
 
 

@@ -8,7 +8,7 @@ from stationmaster.blocks.approval import asked, asked_for, mandate_of
 from stationmaster.blocks.approving import desk_of
 from stationmaster.blocks.confirmation import confirmation
 from stationmaster.blocks.leg import Leg
-from stationmaster.blocks.migration_estimates import outlook
+from stationmaster.blocks.migration_estimates import outlook_on
 from stationmaster.blocks.modes import announced
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.asking import Asking, asking_approval, asking_confirmation
@@ -37,13 +37,9 @@ def ask_confirmation(leg: Leg) -> None:
 
 
 def _schema(leg: Leg, question: Question) -> list[str]:
-    """What the schema change will take, and whom it limits. A contract was not rehearsed on a copy, and nothing but a
-    backup leads back.
-    """
-    if question.act == "contract":
-        return list(leg.tools.ledger.about(leg.release, ["contract_mandated"])[-1].fact.get("way_back", ()))
-    limits = [str(one) for one in announced(leg.tools.ledger, leg.release)]
-    return [*outlook(leg.tools.ledger, leg.release), *limits]
+    """What the schema change will take, and whom it limits."""
+    limits = announced(leg.tools.ledger, leg.release) if question.act != "contract" else []
+    return [*outlook_on(leg.tools.ledger, leg.release, question.act), *map(str, limits)]
 
 
 def _post(leg: Leg, asking: Asking) -> None:

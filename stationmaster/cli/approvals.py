@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from cyclopts import App
 
-from stationmaster.blocks.migration_estimates import outlook
+from stationmaster.blocks.migration_estimates import outlook_on
 from stationmaster.blocks.ratification import (
     approvers_of,
     must_be_possible,
@@ -60,7 +60,7 @@ def status(release: str, *, product: str | None = None, json: Flag = False) -> i
         desk = desk_for(ledger, product)
         lookup.find(ledger, release)
         question, decision = desk.question(release), desk.weigh(release, now())
-        schema = outlook(ledger, release) if question.act != "contract" else _contract(ledger, release)
+        schema = outlook_on(ledger, release, question.act)
     found = {**record(question, decision), **({"schema": schema} if schema else {})}
     answer(found, as_json=json, text=_status(release, found))
     return Exit.YES if decision.satisfied else Exit.WAITING
@@ -137,10 +137,6 @@ def _rules(ledger: "Ledger", name: str) -> dict[str, Any]:
         "approvers_differ": approvers is not None and approvers.fact["digest"] != file,
         "people": {one.id: list(one.roles) for one in approvers_of(ledger, signer, name).people if one.roles},
     }  # fmt: skip
-
-
-def _contract(ledger: "Ledger", release: str) -> list[str]:
-    return list(ledger.about(release, ["contract_mandated"])[-1].fact.get("way_back", ()))
 
 
 def _status(release: str, found: dict[str, Any]) -> str:
