@@ -5,6 +5,8 @@ from typing import Any
 
 from stationmaster.blocks.carried import product_at
 from stationmaster.blocks.contract_revisions import Contracting, Todo
+from stationmaster.blocks.database import Migrated
+from stationmaster.blocks.expanding import expand_together, must_all_be_expanded
 from stationmaster.blocks.kept import keep_log, keep_printed
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.secrecy import mask_of
@@ -43,9 +45,12 @@ def stop_contract(leg: Leg, what: Contracting, begun: Entry, error: Stationmaste
 
 def run_contract(leg: Leg, what: Contracting, todo: Todo, begun: Entry, asked: dict[str, Any]) -> None:
     """Converge, then record. What is there already is not run again."""
-    done = leg.tools.database.expand(todo.instance, todo.revisions)
-    ended = {**begun.fact, **asked, "after": list(done.after), "log": keep_log(leg.tools, Path(done.log))}
-    leg.record("contracted", what.inputs, ended, subject=todo.instance)
+    ended = expand_together(leg.tools.database, [todo.database], todo.revisions)
+    must_all_be_expanded(ended, [todo.database])
+    done = ended[todo.database]
+    assert isinstance(done, Migrated)  # noqa: S101 - else it raised
+    fact = {**begun.fact, **asked, "after": list(done.after), "log": keep_log(leg.tools, Path(done.log))}
+    leg.record("contracted", what.inputs, fact, subject=todo.instance)
 
 
 def failures(leg: Leg, cut: Cut, commit: str, digest: str) -> list[str]:
@@ -76,9 +81,9 @@ def give_back(leg: Leg, what: Contracting) -> bool:
     was taken back.
     """
     begun = leg.tools.ledger.history("contracted", STAGE)[-1]
-    if not leg.tools.database.put_back(STAGE):
+    if not leg.tools.database.put_back(what.stage):
         return False
-    after = list(leg.tools.database.revision(STAGE))
+    after = list(leg.tools.database.revision(what.stage))
     fact = {"before": begun.fact["after"], "after": after, "revisions": list(what.revisions), "given_back": True}
     leg.record("contracted", {**what.inputs, "given_back": begun.index}, fact, subject=STAGE)
     return True

@@ -12,6 +12,7 @@ from stationmaster.blocks.carried import contains
 from stationmaster.blocks.contract_proof import residents, target_of, unproved
 from stationmaster.blocks.contract_revisions import Contracting, Todo
 from stationmaster.blocks.going_back import ran_before_now
+from stationmaster.blocks.homes import homes_of
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.openness import must_be_migratable, must_be_unfrozen
 from stationmaster.domain.backfills import Backfill, Backfills
@@ -20,6 +21,7 @@ from stationmaster.domain.contract import Facts, Filled, Runs
 from stationmaster.domain.documents import read
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError, OutsideError, StationmasterError, WaitingError
+from stationmaster.domain.homes import Homes, place_of
 from stationmaster.domain.migrations import lint_contract
 from stationmaster.domain.orders import in_force
 from stationmaster.domain.plan import Plan
@@ -85,7 +87,11 @@ class Witness:
 
     def _there(self, instance: str) -> dict[str, Entry | None]:
         """Everybody whose data is in the database: by the directory, and by what is on record."""
-        return residents(self._tenants_known, self._running, instance)
+        return residents(self._homes, self._tenants_known, self._running, instance)
+
+    @cached_property
+    def _homes(self) -> Homes:
+        return homes_of(self.leg.tools, self.what.cut.product)
 
     @cached_property
     def _tenants_known(self) -> tuple[Tenant, ...]:
@@ -107,7 +113,7 @@ class Witness:
     def _processes(self, instance: str) -> Sequence[Runs] | None:
         """Every process that the target has for the instance, the one before kept warm too."""
         try:
-            found = self.leg.tools.target.running(self.what.cut.product.service.version, of={instance})
+            found = self.leg.tools.target.running(self.what.cut.product.service.version, of={place_of(instance)[0]})
         except (OutsideError, InputError):
             return None
         return tuple(Runs(f"{one.instance} {one.colour}", one.version, self._is_new(one.digest)) for one in found)
@@ -173,7 +179,7 @@ class Witness:
     @cached_property
     def _stage(self) -> tuple[str, ...] | None:
         try:
-            return self.leg.tools.database.revision(STAGE)
+            return self.leg.tools.database.revision(self.what.stage)
         except StationmasterError:
             return None
 
@@ -201,7 +207,9 @@ class Witness:
     def _window(self, instance: str) -> tuple[str | None, datetime | None]:
         try:
             must_be_unfrozen(self.leg, self.what.cut.product, "production")
-            must_be_migratable(self.leg, self.what.cut.product, instance, doing="contract")
+            server, own = place_of(instance)
+            whose = self._there(instance) if own else ()
+            must_be_migratable(self.leg, self.what.cut.product, server, doing="contract", tenants=whose)
         except WaitingError as wait:
             return wait.kept[0], datetime.fromisoformat(wait.until) if wait.until else None
         return None, None

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from stationmaster.blocks.carried import contains
 from stationmaster.blocks.contract_revisions import Contracting, Todo
 from stationmaster.blocks.going_back import ran_before_now
+from stationmaster.blocks.homes import homes_of
 from stationmaster.blocks.leg import Leg
 from stationmaster.domain.artifact import Artifact
 from stationmaster.domain.compatibility import PROVES, Matrix, schema_of
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import OutsideError, RefusedError
+from stationmaster.domain.homes import Homes, database_of
 from stationmaster.domain.tenants import STAGE, Tenant
 
 
@@ -33,10 +35,12 @@ def artifact_of(leg: Leg) -> Artifact:
     return Artifact.model_validate({name: fact[name] for name in Artifact.model_fields if name in fact})
 
 
-def residents(tenants: Iterable[Tenant], running: Mapping[str, Entry], instance: str) -> dict[str, Entry | None]:
+def residents(
+    homes: Homes, tenants: Iterable[Tenant], running: Mapping[str, Entry], database: str
+) -> dict[str, Entry | None]:
     """Everybody whose data is in a database, by the directory and by what is on record, with what they run."""
-    mine = {one.id for one in tenants if one.instance == instance}
-    mine |= {name for name, entry in running.items() if entry.fact.get("instance") == instance}
+    mine = {one.id for one in tenants if homes.of(one.id, one.instance) == database}
+    mine |= {name for name, entry in running.items() if database_of(entry) == database}
     return {name: running.get(name) for name in sorted(mine)}
 
 
@@ -46,12 +50,20 @@ def versions_to_prove(leg: Leg, what: Contracting, instance: str | None = None) 
     """
     tools, mine = leg.tools, what.cut.commit.commit
     running = tools.ledger.running()
-    there = running if instance is None else residents(tools.tenants.read().tenants, running, instance)
-    entries = [entry for entry in there.values() if entry is not None]
+    entries = [entry for entry in _there(leg, what, running, instance).values() if entry is not None]
     before = [entry for now in entries if (entry := ran_before_now(tools.ledger, now))]
     known = {str(entry.fact["digest"]): str(entry.fact["commit"]) for entry in (*entries, *before)}
     new = {number: commit for number, commit in known.items() if contains(tools.source, commit, mine)}
     return dict(sorted({artifact_of(leg).digest: mine, **new}.items()))
+
+
+def _there(
+    leg: Leg, what: Contracting, running: Mapping[str, Entry], database: str | None
+) -> Mapping[str, Entry | None]:
+    if database is None:
+        return running
+    homes = homes_of(leg.tools, what.cut.product)
+    return residents(homes, leg.tools.tenants.read().tenants, running, database)
 
 
 def shown_in_stage(leg: Leg) -> Entry | None:
@@ -104,7 +116,7 @@ def must_be_as_it_was(leg: Leg, todo: Todo) -> None:
     Raises:
         ContractMovedError: it is not.
     """
-    if (heads := leg.tools.database.revision(todo.instance)) != todo.heads:
+    if (heads := leg.tools.database.revision(todo.database)) != todo.heads:
         raise ContractMovedError(
             f"database {todo.instance} was at {schema_of(todo.heads) or '(none)'} when its contract was read, and "
             f"is at {schema_of(heads) or '(none)'} now",

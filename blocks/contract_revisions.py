@@ -1,6 +1,6 @@
 """What a contract would run on each database: the revisions that the release's commit names, as SQL. It runs none."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,12 +8,14 @@ from typing import Any
 
 from stationmaster.blocks.carried import contains
 from stationmaster.blocks.database import Revisions
+from stationmaster.blocks.homes import every_database
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.secrecy import mask_of
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.contract import Filled
 from stationmaster.domain.entries import digest
 from stationmaster.domain.errors import OutsideError, RefusedError
+from stationmaster.domain.homes import recorded_as
 from stationmaster.domain.printed import Printed
 from stationmaster.domain.product import Contract, Database
 from stationmaster.domain.tenants import STAGE
@@ -30,10 +32,12 @@ class NoContractError(RefusedError):
 @dataclass(frozen=True)
 class Todo:
     """One database that is not contracted yet: where it is, and what would be run, by the scripts of which commit; or
-    why nobody can say. `digest` is that of the SQL as it is kept, where people may read it; it is signed.
+    why nobody can say. `instance` is how the ledger and people call it, `database` how the toolbox does: stage's has
+    the one name for all tenancies. `digest` is that of the SQL as it is kept, where people may read it; it is signed.
     """
 
     instance: str
+    database: str
     heads: tuple[str, ...]
     sql: str
     digest: str
@@ -43,14 +47,15 @@ class Todo:
 
 @dataclass(frozen=True)
 class Contracting:
-    """The contract of a release: its cut, what the product says of contracts, the revisions that are its end, and the
-    databases that are left, stage's among them. `counted` has the backfills whose rows were counted since it was read,
-    by database and name.
+    """The contract of a release: its cut, what the product says of contracts, the revisions that are its end, every
+    database of the product as the toolbox calls it, and those that are left, stage's among them. `counted` has the
+    backfills whose rows were counted since it was read, by database and name.
     """
 
     cut: Cut
     says: Contract
     revisions: tuple[str, ...]
+    databases: tuple[str, ...]
     todo: tuple[Todo, ...]
     counted: dict[tuple[str, str], Filled] = field(default_factory=dict, compare=False)
 
@@ -63,6 +68,11 @@ class Contracting:
     def left(self) -> tuple[str, ...]:
         """The production databases that are left."""
         return tuple(one.instance for one in self.todo if one.instance != STAGE)
+
+    @property
+    def stage(self) -> str:
+        """Stage's database, as the toolbox calls it."""
+        return next(one for one in self.databases if recorded_as(one) == STAGE)
 
     def of(self, instance: str) -> Todo | None:
         """What is left to do on a database."""
@@ -85,7 +95,8 @@ def read_contract(leg: Leg, cut: Cut) -> Contracting:
     scripts = _Scripts(leg, database)
     ends = leg.tools.database.target(scripts.at(cut.commit.commit, database.contract.target))
     inputs = {"commit": cut.commit.commit, "revisions": list(ends)}
-    return Contracting(cut, database.contract, ends, tuple(_todo(scripts, cut, ends, inputs)))
+    databases = tuple(every_database(leg.tools, cut.product))
+    return Contracting(cut, database.contract, ends, databases, tuple(_todo(scripts, cut, ends, inputs, databases)))
 
 
 @dataclass(frozen=True)
@@ -114,31 +125,34 @@ class _Scripts:
         return self.rendered[commit, heads]
 
 
-def _todo(scripts: _Scripts, cut: Cut, ends: tuple[str, ...], inputs: dict[str, Any]) -> Iterator[Todo]:
+def _todo(
+    scripts: _Scripts, cut: Cut, ends: tuple[str, ...], inputs: dict[str, Any], databases: Sequence[str]
+) -> Iterator[Todo]:
     leg, target, mask = scripts.leg, _only(ends), mask_of(scripts.leg.tools)
-    for instance in sorted(leg.tools.database.databases):
+    for database in databases:
+        instance = recorded_as(database)
         known = leg.recorded("contracted", inputs, instance) is not None
         commit = newest(leg, cut, instance)
         revisions = scripts.at(commit, target)
         try:
-            heads = _heads(leg, instance)
+            heads = _heads(leg, database)
             sql = "" if known and set(ends) <= set(heads) else scripts.sql(commit, heads, target)
         except (OutsideError, RefusedError) as error:  # it waits alone, and keeps no other waiting
-            yield Todo(instance, (), "", "", revisions, error.message)
+            yield Todo(instance, database, (), "", "", revisions, error.message)
             continue
         if sql or not known:  # else it is done, or a later contract took its place
-            yield Todo(instance, heads, sql, digest(Printed(sql.encode()).masked(mask)), revisions)
+            yield Todo(instance, database, heads, sql, digest(Printed(sql.encode()).masked(mask)), revisions)
 
 
-def _heads(leg: Leg, instance: str) -> tuple[str, ...]:
+def _heads(leg: Leg, database: str) -> tuple[str, ...]:
     """Where a database is. Of stage's, one that a killed contract left without a name, or closed to everybody, is
     mended first: it would answer never again.
     """
     with suppress(OutsideError):
-        return leg.tools.database.revision(instance)
-    if instance == STAGE:
-        leg.tools.database.mend_copy(STAGE)
-    return leg.tools.database.revision(instance)
+        return leg.tools.database.revision(database)
+    if recorded_as(database) == STAGE:
+        leg.tools.database.mend_copy(database)
+    return leg.tools.database.revision(database)
 
 
 def newest(leg: Leg, cut: Cut, instance: str) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from stationmaster.blocks.compatible import changes_of, contract_before
+from stationmaster.blocks.homes import every_database
 from stationmaster.domain.compatibility import schemas
 from stationmaster.domain.entries import canonical
 from stationmaster.domain.entries import digest as digest_of
+from stationmaster.domain.homes import recorded_as
 from stationmaster.domain.migration_forecast import Slack, forecast
 from stationmaster.domain.migration_outlook import NOT_REHEARSED, expected, table, took, ways_back
 from stationmaster.domain.migration_rehearsal import Estimate, statement
@@ -18,7 +20,7 @@ from stationmaster.domain.tenants import STAGE
 if TYPE_CHECKING:
     from stationmaster.blocks.leg import Leg
     from stationmaster.domain.entries import Entry
-    from stationmaster.domain.ways_out import Restore
+    from stationmaster.domain.product import Product
     from stationmaster.ledger.store import Ledger
 
 
@@ -73,21 +75,26 @@ def outlook_table(ledger: "Ledger", release: str) -> list[dict[str, Any]]:
     return table(estimates(ledger, release), slack(ledger, release))
 
 
-def planned_schema(leg: "Leg", restore: "Restore | None") -> dict[str, Any]:
+def planned_schema(leg: "Leg", product: "Product") -> dict[str, Any]:
     """For the fact of a plan: up to when the schema change can be taken back. Nothing where there is none: stage had
     the schema, and so has every database that the ledger knows of.
     """
+    if product.database is None:
+        return {}
     ledger = leg.tools.ledger
     staged = next((one for one in reversed(ledger.history("expanded", STAGE)) if one.release == leg.release), None)
     found = estimates(ledger, leg.release)
-    if not found and (staged is None or not _changes(leg, staged)):
+    if not found and (staged is None or not _changes(leg, product, staged)):
         return {}
-    return {"schema": {"rehearsed": bool(found), "way_back": ways_back(found, restore)}}
+    return {"schema": {"rehearsed": bool(found), "way_back": ways_back(found, product.database.restore)}}
 
 
-def _changes(leg: "Leg", staged: "Entry") -> bool:
+def _changes(leg: "Leg", product: "Product", staged: "Entry") -> bool:
     ledger, after = leg.tools.ledger, ",".join(sorted(staged.fact["after"]))
-    others = [one for one in leg.tools.database.databases if one != STAGE and contract_before(leg.tools, one) is None]
+    others = [
+        one for one in every_database(leg.tools, product)
+        if recorded_as(one) != STAGE and contract_before(leg.tools, one) is None
+    ]  # fmt: skip
     known = [schemas(changes_of(ledger, one)) for one in others]
     return staged.fact["before"] != staged.fact["after"] or any(one and one != (after,) for one in known)
 

@@ -35,6 +35,7 @@ from stationmaster.blocks.policies import policy_for
 from stationmaster.domain.compatibility import schema_of
 from stationmaster.domain.contract import Condition, contract_digest, ready
 from stationmaster.domain.errors import RefusedError, StationmasterError
+from stationmaster.domain.homes import recorded_as
 from stationmaster.domain.mandate import Mandate
 from stationmaster.domain.migration_outlook import contract_way_back
 from stationmaster.domain.tenants import STAGE
@@ -157,19 +158,19 @@ def prove(leg: Leg, what: Contracting) -> None:
     """In stage, every version that runs, and that somebody may go back to, passes its journeys without what was taken
     away. When one does not, stage gets it back, and production is not touched.
     """
-    revision = schema_of(leg.tools.database.revision(STAGE))
+    revision = schema_of(leg.tools.database.revision(what.stage))
     wanted, failed, known = versions_to_prove(leg, what), list[str](), proofs(leg)
     if all(known.proved(number, [revision]) for number in wanted):
-        leg.tools.database.drop_copy(STAGE)
+        leg.tools.database.drop_copy(what.stage)
         return
-    with leg.tools.database.steady(STAGE):
+    with leg.tools.database.steady(what.stage):
         for number, commit in wanted.items():
             failed += failures(leg, what.cut, commit, number)
     if failed:
         raise ContractFailedInStageError(failed, back=give_back(leg, what))
     pairs = [[number, revision] for number in wanted]
     leg.record("proved", {**what.inputs, "pairs": pairs}, {"revision": revision, "pairs": pairs})
-    leg.tools.database.drop_copy(STAGE)
+    leg.tools.database.drop_copy(what.stage)
 
 
 @act("contract stage", timeout=3600)
@@ -184,8 +185,8 @@ def contract_stage(leg: Leg, what: Contracting) -> None:
     must_be_met(leg, what, todo)
     must_be_as_it_was(leg, todo)
     if not is_under_way_in_stage(leg):
-        leg.tools.database.drop_copy(STAGE)
-    leg.tools.database.keep_copy(STAGE)
+        leg.tools.database.drop_copy(what.stage)
+    leg.tools.database.keep_copy(what.stage)
     begun = begin_contract(leg, what, todo, tuple(sorted({*todo.heads, *what.revisions})), {})
     run_contract(leg, what, todo, begun, {})
 
@@ -194,5 +195,5 @@ def contract_stage(leg: Leg, what: Contracting) -> None:
 def end(leg: Leg, what: Contracting) -> None:
     """It is over when no database is left."""
     if not what.todo:
-        instances = sorted(leg.tools.database.databases)
-        leg.record("contract_over", what.inputs, {"databases": instances, "revisions": list(what.revisions)})
+        databases = sorted(map(recorded_as, what.databases))
+        leg.record("contract_over", what.inputs, {"databases": databases, "revisions": list(what.revisions)})

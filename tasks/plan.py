@@ -55,7 +55,8 @@ def make_plan(leg: Leg, cut: Cut, artifact: Artifact) -> Plan:
         begun=begun(earlier, mine),
         behind=_behind(leg, cut, directory, running),
     )  # fmt: skip
-    fact = {**made.fact(), "basis": basis, "why": _why(earlier, basis), **_awaited(asked), **_schema(leg, cut)}
+    fact = {**made.fact(), "basis": basis, "why": _why(earlier, basis), **_awaited(asked)}
+    fact |= planned_schema(leg, cut.product)
     must_take_back_nobody(leg, cut, [tenant for wave in made.waves for tenant in wave.tenants])
     leg.record("planned", {"basis": basis, "at": instant(at)}, fact)
     return made
@@ -92,10 +93,6 @@ def _awaited(asked: Mapping[str, Standing]) -> dict[str, Any]:
     """Whose answer may still come, and until when: whoever wakes the release reads it here."""
     ends = {tenant: instant(one.until) for tenant, one in sorted(asked.items()) if one.state == "asked"}
     return {"awaited": ends} if ends else {}
-
-
-def _schema(leg: Leg, cut: Cut) -> dict[str, Any]:
-    return planned_schema(leg, cut.product.database.restore) if cut.product.database else {}
 
 
 def _stands(planned: Entry, basis: dict[str, Any], mine: Collection[str], at: datetime) -> bool:

@@ -214,16 +214,6 @@ class Database(Part):
         return self
 
     @model_validator(mode="after")
-    def _a_contract_knows_its_databases(self) -> "Database":
-        if self.contract is not None and self.tenancy != "shared":
-            raise PlaceError(
-                ("contract",),
-                f"a release takes nothing away where each tenant has a {self.tenancy}: leave `contract` out, and run "
-                f"those revisions with `stationmaster migrations run --tenancy {self.tenancy} --target contract@head`",
-            )
-        return self
-
-    @model_validator(mode="after")
     def _a_dump_is_of_one_tenant(self) -> "Database":
         asked = self.rehearsal
         if asked is None or asked.dump is None or bool(asked.dump_schema) == (self.tenancy == "schema"):

@@ -21,6 +21,7 @@ from tests.world import Killed, Wired, World
 from tests.world import world as made
 
 pytestmark = pytest.mark.slow
+_MARK = "_before_contract"  # how the name of a copy of stage's database ends
 
 
 @dataclass
@@ -45,9 +46,12 @@ class Told:
         return [self.ask(name, "SELECT * FROM marks") for name in self.homes]
 
 
-def files(root: Path, *more: str) -> dict[str, str]:
+def files(root: Path, *more: str, taken: str = "") -> dict[str, str]:
+    """The scripts of version 2, and where something is to be taken away, a contract."""
     root.mkdir()
     scripts = Scripts.begin(root / "scripts")
+    if taken:
+        scripts.add("c1", "c0", taken, depends="e2")
     scripts.add("e2", "e1", "CREATE TABLE marks (what text)", "INSERT INTO marks VALUES ('e2')", *more)
     export = scripts.root / "export"
     return {str(one.relative_to(export)): one.read_text() for one in export.rglob("*.py")}
@@ -134,3 +138,32 @@ def test_killed_anywhere_each_gets_it_once(told: Told, moment: int) -> None:
     assert {name: fact[:2] for name, fact in expanded(world).items()} == dict.fromkeys(
         ("stage", *told.homes[1:]), (["e1"], ["e2"])
     )
+
+
+def test_each_gives_up_what_only_the_version_before_needs_and_stage_goes_first(told: Told, tmp_path: Path) -> None:
+    world = told.world
+    tenancy = "schema" if "." in told.homes[0] else "database"
+    says = product(tenancy).replace("parallel: 2", "parallel: 2, contract: {min_age: 1d, way_back: give_up}")
+    taken = "ALTER TABLE marks DROP COLUMN what"
+    world.commit("v3", product=says, more=files(tmp_path / "third", taken=taken))
+    world.release("r3", "v3")
+    world.clock.at += timedelta(days=1)
+    told.ask(told.homes[2], "INSERT INTO marks VALUES ('kept')")
+    assert world.contract("r3").name == "WaitingForApproval"
+    assert set(world.last("contract_mandated", "r3").fact["databases"]) == {"stage", *told.homes[1:]}
+    world.approve_contract("r3")
+    assert world.contract("r3").name == "Contracted"
+    assert told.revisions() == [("c1",)] * 5
+    rows = [told.ask(name, "SELECT count(*) FROM marks")[0][0] for name in told.homes]
+    assert rows == [1, 1, 2, 1, 1]
+    columns = [
+        told.ask(
+            name,
+            "SELECT count(*) FROM information_schema.columns WHERE table_name = 'marks'"
+            " AND table_schema = current_schema()",
+        )
+        for name in told.homes
+    ]
+    assert columns == [[(0,)]] * 5
+    databases = told.ask(told.homes[0], "SELECT datname FROM pg_database")
+    assert not [name for (name,) in databases if name.endswith(_MARK)]
