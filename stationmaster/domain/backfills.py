@@ -72,7 +72,7 @@ class Backfill(BaseModel):
     )
     created_before: Condition | None = Field(
         default=None,
-        description="Which rows were there at first, where there is no `todo`: when a row was made, or SQL that says so.",
+        description="Which rows are old, where there is no `todo`: when a row was made, or SQL that says so.",
         examples=["created_at"],
     )
     batch: Batch = Batch()
