@@ -54,7 +54,7 @@ _JOB = """
     SELECT id, digest, started_at::text, bound, ready, paused, declared->>'todo',
         EXISTS (SELECT FROM stationmaster.backfill_tenant t WHERE t.backfill = b.id),
         NOT EXISTS (SELECT FROM stationmaster.backfill_tenant t WHERE t.backfill = b.id AND t.state <> 'verified')
-    FROM stationmaster.backfill b WHERE name = %s AND schema = %s FOR UPDATE
+    FROM stationmaster.backfill b WHERE name = %s AND schema = %s
 """
 
 
@@ -86,6 +86,14 @@ def open_job(connection: Connection, spec: Backfill, table: Table, means: Means 
         if row is not None:
             connection.execute("DELETE FROM stationmaster.backfill WHERE id = %s", (row[0],))
         return _begin(connection, spec, table, means)
+
+
+def must_be_new_or_same(connection: Connection, spec: Backfill, table: Table, *, restart: bool) -> None:
+    """Raises BackfillRefusedError, as `open_job` would; without changing anything."""
+    if is_there(connection):
+        row = connection.execute(_JOB, (spec.name, table.shape.schema)).fetchone()
+        if row is not None:
+            _is_over(row, spec, restart=restart)
 
 
 def is_there(connection: Connection) -> bool:
@@ -182,12 +190,13 @@ def tenant_of(table: Table, name: str, *, untenanted: bool) -> Tenant:
 
 def take_again(connection: Connection, job: Job, spec: Backfill, only: Iterable[str] | None, *, mend: bool) -> None:
     """What failed is tried again, and what is done is looked at again: somebody may have mended the row. What is
-    verified is swept anew where `todo` says what is to be done, or a person wants it mended; not while another run is at
-    work, which just did that.
+    verified is swept anew where `todo` says what is to be done, or a person wants it mended; not while another run is
+    at work, which just did that.
     """
     chosen = "t.backfill = %(job)s AND (%(only)s::text[] IS NULL OR t.tenant = ANY(%(only)s::text[]))"
     given = {"job": job.id, "only": list(only) if only is not None else None}
-    connection.execute(f"{_BEGIN} WHERE t.state = 'failed' AND {chosen}".encode(), given)
+    swept = "last_key = CASE WHEN pass = 'fill' THEN last_key END, wrong = 0, wrong_key = NULL"
+    connection.execute(f"{_BEGIN}, {swept} WHERE t.state = 'failed' AND {chosen}".encode(), given)
     at_work = f"EXISTS (SELECT FROM stationmaster.backfill_tenant t WHERE t.backfill = %(job)s AND {LEASED})"
     paused = "EXISTS (SELECT FROM stationmaster.backfill b WHERE b.id = %(job)s AND b.paused IS NOT NULL)"
     states = "('done', 'verified')" if spec.todo is not None or mend else "('done')"
@@ -204,8 +213,8 @@ def pause(connection: Connection, jobs: list[int], tenant: str | None, reason: s
     if tenant is None:
         connection.execute("UPDATE stationmaster.backfill SET paused = %s WHERE id = ANY(%s)", (reason, jobs))
     connection.execute(
-        "UPDATE stationmaster.backfill_tenant SET state = 'paused', reason = %s, holder = NULL WHERE backfill = ANY(%s) "
-        "AND (%s::text IS NULL OR tenant = %s) AND state = ANY(%s)",
+        "UPDATE stationmaster.backfill_tenant SET state = 'paused', reason = %s, holder = NULL "
+        "WHERE backfill = ANY(%s) AND (%s::text IS NULL OR tenant = %s) AND state = ANY(%s)",
         (reason, jobs, tenant, tenant, list(before("pause"))),
     )
 
@@ -221,12 +230,18 @@ def resume(connection: Connection, jobs: list[int], tenant: str | None) -> None:
 
 
 def lose(connection: Connection, jobs: list[int], tenants: list[str], reason: str) -> None:
+    """Whoever works on one of them loses its lease: what is to be mended is read when it is taken. What is not filled
+    yet is still to be filled first.
+    """
     connection.execute(
-        f"UPDATE stationmaster.backfill_tenant SET lost = %s, {_SWEEP}, "
-        "state = CASE WHEN state = ANY(%s) THEN 'pending' ELSE state END "
-        "WHERE backfill = ANY(%s) AND tenant = ANY(%s)",
-        (reason, list(before("lose")), jobs, tenants),
-    )
+        """UPDATE stationmaster.backfill_tenant SET lost = %(reason)s, epoch = epoch + 1, holder = NULL, wrong = 0,
+            wrong_key = NULL, last_key = CASE WHEN pass = 'fill' AND NOT state = ANY(%(through)s) THEN last_key END,
+            pass = CASE WHEN state = ANY(%(through)s) THEN 'sweep' ELSE pass END,
+            state = CASE WHEN state = ANY(%(from)s) THEN 'pending' ELSE state END
+        WHERE backfill = ANY(%(jobs)s) AND tenant = ANY(%(tenants)s)""",
+        {"reason": reason, "jobs": jobs, "tenants": tenants, "from": list(before("lose")),
+         "through": ["done", "verified"]},
+    )  # fmt: skip
 
 
 def jobs_named(connection: Connection, name: str) -> list[int]:

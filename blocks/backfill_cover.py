@@ -36,7 +36,7 @@ _SEQUENCE = r"""
     WHERE f.adrelid = %(table)s::oid AND f.adnum = %(column)s
         AND pg_get_expr(f.adbin, f.adrelid) ~ '^nextval\(''[^'']+''::regclass\)$'
 """
-# Whoever has the sequence's or the table's lock has drawn a number, or may have; it is kept to the end of a transaction.
+# Whoever has drawn a number has the sequence's lock, and whoever wrote has the table's, to the end of the transaction.
 _DRAWN = """
     SELECT DISTINCT l.virtualtransaction, coalesce(l.pid, 0) FROM pg_locks l
     WHERE l.locktype = 'relation' AND l.granted AND l.relation = ANY(%s::oid[]) AND l.pid IS DISTINCT FROM
@@ -120,7 +120,7 @@ def await_others(connection: Connection, cover: Cover, say: Callable[[str], None
     """Wait for everybody who was at work at this moment; False where the run was stopped before."""
     if not cover.sources:
         time.sleep(0.1)  # whoever took its time just now is seen by its lock a moment later
-    others = connection.execute(*_question(connection, cover)).fetchall()  # type: ignore[arg-type]
+    others = connection.execute(*_question(connection, cover)).fetchall()
     names, told_of = [str(row[0]) for row in others], ""
     while names:
         left = connection.execute(_LEFT, (names,)).fetchall()

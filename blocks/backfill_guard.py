@@ -65,8 +65,8 @@ def must_have_index(connection: Connection, table: Table) -> None:
 
 @dataclass(frozen=True)
 class Proof:
-    """What a row is asked in the end; None where nothing but the walk itself can tell. `of_values`: it would see a value
-    that is stale, and not only one that is missing.
+    """What a row is asked in the end; None where nothing but the walk itself can tell. `of_values`: it would see a
+    value that is stale, and not only one that is missing.
     """
 
     sql: str | None

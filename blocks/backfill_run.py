@@ -1,5 +1,5 @@
-"""One run of a backfill: everything is asked before the first row is touched, then workers take tenants until nothing is
-left that this run may have.
+"""One run of a backfill: everything is asked before the first row is touched, then workers take tenants until nothing
+is left that this run may have.
 """
 
 import threading
@@ -160,6 +160,7 @@ class Run:
         with transaction(connection):
             found = progress(connection, job.id)
             count = batches(connection, job.id)
+            connection.execute("SET LOCAL synchronous_commit = on")
             connection.execute("UPDATE stationmaster.backfill SET ready = ready WHERE id = %s", (job.id,))
         if not found:
             raise BackfillRefusedError(f"{self._spec.name!r} was begun anew by somebody else meanwhile")

@@ -19,7 +19,6 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 APPLICATION = "stationmaster-backfill"
 READ = "30s"  # a question of the catalog, or of the bookkeeping
 LONG = "0"  # a pass over the whole table that holds no lock anybody waits for
-_ALIVE = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 
 
 def connect(url: str) -> Connection:
@@ -27,7 +26,8 @@ def connect(url: str) -> Connection:
     try:
         opened = psycopg.connect(
             plain(url), autocommit=True, connect_timeout=10, application_name=APPLICATION, prepare_threshold=None,
-            **_ALIVE,
+            client_encoding="utf8",
+            keepalives_idle=5, keepalives_interval=3, keepalives_count=3, tcp_user_timeout=15_000,
         )  # fmt: skip
     except psycopg.ProgrammingError as error:
         if error.sqlstate is None:  # libpq could not read the address and would repeat it

@@ -1,8 +1,8 @@
 """One tenant's rows, batch after batch: each batch is one transaction with its own checkpoint in it.
 
-First all are filled; then all are looked at again: what is still to be done is done, and it is asked whether each row is
-as it should be. What to do when PostgreSQL refuses a batch is decided by the worker, but for a row in the way: the batch
-is halved until it is that row alone.
+First all are filled; then all are looked at again: what is still to be done is done, and each row is asked whether it
+is as it should be. What to do when PostgreSQL refuses a batch is decided by the worker, but for a row in the way: the
+batch is halved until it is that row alone.
 """
 
 import time
@@ -25,7 +25,6 @@ _OPEN = (
     f"SET LOCAL statement_timeout = '{STATEMENT_S}s'; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_S}s'; "
     "SET LOCAL synchronous_commit = off; SET LOCAL jit = off; "
     "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; "
-    "SET LOCAL datestyle = 'ISO, YMD'; "
 )
 _FENCE = (
     "SELECT FROM stationmaster.backfill_tenant WHERE id = {} AND epoch = {} AND state = 'running' FOR NO KEY UPDATE; "
@@ -112,9 +111,10 @@ class Walk:
 
     def _open(self, connection: Connection, rows: int) -> Key | None:
         lease = self._lease
-        sql = _OPEN + _FENCE.format(lease.id, lease.epoch) + self._filling.bound(self._tenant, lease.last, rows)
-        *_, fence, bound = _answers(connection, sql)
-        if not fence:
+        fence = _FENCE.format(lease.id, lease.epoch)
+        sql = f"{_OPEN}{self._filling.shape.settings}{fence}{self._filling.bound(self._tenant, lease.last, rows)}"
+        *_, fenced, bound = _answers(connection, sql)
+        if not fenced:
             connection.execute("ROLLBACK")
             raise LeaseLost
         return tuple(map(str, bound[0])) if bound else None

@@ -1,5 +1,5 @@
-"""One worker: takes a tenant that nobody has, walks it, takes the next. It has one connection, and another one when that
-breaks; what it holds is in PostgreSQL alone, so that it may end at any moment.
+"""One worker: takes a tenant that nobody has, walks it, takes the next. It has one connection, and another one when
+that breaks; what it holds is in PostgreSQL alone, so that it may end at any moment.
 """
 
 import random
@@ -31,6 +31,7 @@ from stationmaster.domain.backfill_faults import Fault, fault, told
 from stationmaster.domain.backfill_pace import Pace
 from stationmaster.domain.backfill_statements import Tenant
 from stationmaster.domain.backfills import Batch
+from stationmaster.domain.errors import StationmasterError
 
 _POLL = 0.2  # seconds between looks at what others hold
 _FIRST, _LONGEST = 0.05, 2.0  # seconds between tries of a batch
@@ -85,9 +86,7 @@ class Worker:
         try:
             while not self._brake.stopped:
                 try:
-                    if self._brake.stands():
-                        time.sleep(_POLL)
-                    elif not self._next():
+                    if not self._next():
                         return
                 except psycopg.Error as error:
                     self._bear(error)
@@ -98,12 +97,16 @@ class Worker:
         """Take a tenant and walk it; whether there may be another."""
         refused = self._brake.refused
         found = next_free(self._session(), self._task.wanted, refused)
+        self._tries = 0
         if found is None:
             if not count_left(self._session(), self._task.wanted, refused):
                 return False
             time.sleep(_POLL)  # others have what is left, and may end without having done it
             return True
         if self._brake.refuses(found[1]):
+            return True
+        if self._brake.stands():
+            time.sleep(_POLL)
             return True
         lease = claim(self._session(), found[0], self._holder, is_pooled=self._pooled)
         if lease is not None:
@@ -120,8 +123,8 @@ class Worker:
             give_back(self._session(), lease, "pending", self._brake.refused.get(lease.tenant))
         except TenantFailed as failed:
             give_back(self._session(), lease, "failed", str(failed))
-        except (BackfillStoppedError, psycopg.Error):
-            with suppress(psycopg.Error, BackfillStoppedError):
+        except (StationmasterError, psycopg.Error):
+            with suppress(psycopg.Error):
                 give_back(self._session(), lease, "pending", None)
             raise
 
@@ -134,7 +137,7 @@ class Worker:
             self._between(error, walk)
             self._retake(lease)
             return False
-        self._tries, self._full, self._since = 0, 0, time.monotonic()
+        self._tries = self._full = 0
         self._rest(self._brake.pause(step.rows), lease)
         return step.state is not None
 
@@ -146,7 +149,6 @@ class Worker:
             if not self._brake.stands():
                 return
             self._rest(_POLL, lease)
-            self._since = time.monotonic()
 
     def _rest(self, seconds: float, lease: Lease) -> None:
         end, renew = time.monotonic() + seconds, time.monotonic() + SECONDS / 3
@@ -172,8 +174,10 @@ class Worker:
 
     def _bear(self, error: psycopg.Error) -> None:
         kind: Fault = fault(error.sqlstate)
-        if kind == "ours" or kind == "row":
+        if kind in {"ours", "row"}:
             raise refusal(error) from None
+        if self._tries == 0:
+            self._since = time.monotonic()
         self._tries += 1
         self._full += kind == "full"
         if self._full > _TRIES_FULL:

@@ -39,7 +39,8 @@ def check(url: str, spec: Backfill, options: Options) -> None:
         OutsideError: the database does not answer.
     """
     with session(url, options.patience) as connection:
-        asked(connection, spec)
+        known = asked(connection, spec)
+        book.must_be_new_or_same(connection, spec, known.table, restart=options.restart)
 
 
 def run(url: str, spec: Backfill, options: Options) -> Ended:

@@ -52,6 +52,12 @@ class Shape:
     def keys(self) -> str:
         return ", ".join(column.sql for column in self.key)
 
+    @property
+    def settings(self) -> str:
+        """What a transaction has to set, so that a key is written as it is read."""
+        dated = any(word in column.type for column in self.key for word in ("time", "date", "interval"))
+        return "SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = postgres; " if dated else ""
+
     def literal(self, key: Key) -> str:
         """A key as a row of values."""
         written = ", ".join(column.literal(text) for column, text in zip(self.key, key, strict=True))
