@@ -63,9 +63,9 @@ def must_have_index(connection: Connection, table: Table) -> None:
     by_tenant = table.small or table.shape.tenant is None or firsts == {table.shape.tenant.name}
     if by_tenant and all(_leads(node, small=table.small) for node in nodes):
         return
+    whose = " of a tenant" if table.shape.tenant else ""
     raise BackfillRefusedError(
-        f"no index of {table.shape.name!r} leads from key to key{' of a tenant' if table.shape.tenant else ''}, so that "
-        "each batch would read the whole table",
+        f"no index of {table.shape.name!r} leads from key to key{whose}, so that each batch would read the whole table",
         hint=index_for(table.shape, unique=False),
     )
 
