@@ -6,7 +6,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -26,7 +26,7 @@ from stationmaster.blocks.backfill_lease import (
     take_up,
 )
 from stationmaster.blocks.backfill_sessions import Connection, connect, refusal
-from stationmaster.blocks.backfill_walk import STATEMENT_S, Act, TenantFailed, Walk
+from stationmaster.blocks.backfill_walk import STATEMENT_S, Act, Filler, TenantFailed, Walk
 from stationmaster.domain.backfill_faults import Fault, fault, told
 from stationmaster.domain.backfill_pace import Pace
 from stationmaster.domain.backfill_statements import Tenant
@@ -58,11 +58,11 @@ class Task:
     url: str
     wanted: Wanted
     act: Act
+    filler: Callable[[], AbstractContextManager[Filler]]
     table: int
     tenant: Callable[[Lease], Tenant]
     batch: Batch
     patience: float
-    mend: bool
 
 
 class Worker:
@@ -84,16 +84,17 @@ class Worker:
             BackfillStoppedError, BackfillRefusedError: nothing that goes away by itself, or not within the patience.
         """
         try:
-            while not self._brake.stopped:
-                try:
-                    if not self._next():
-                        return
-                except psycopg.Error as error:
-                    self._bear(error)
+            with self._task.filler() as fill:
+                while not self._brake.stopped:
+                    try:
+                        if not self._next(fill):
+                            return
+                    except psycopg.Error as error:
+                        self._bear(error)
         finally:
             self._leave()
 
-    def _next(self) -> bool:
+    def _next(self, fill: Filler) -> bool:
         """Take a tenant and walk it; whether there may be another."""
         refused = self._brake.refused
         found = next_free(self._session(), self._task.wanted, refused)
@@ -111,11 +112,11 @@ class Worker:
         lease = claim(self._session(), found[0], self._holder, is_pooled=self._pooled)
         if lease is not None:
             with suppress(LeaseLost):
-                self._walk(lease)
+                self._walk(fill, lease)
         return True
 
-    def _walk(self, lease: Lease) -> None:
-        walk = Walk(self._task.act, self._task.tenant(lease), lease, self._paces, mend=self._task.mend)
+    def _walk(self, fill: Filler, lease: Lease) -> None:
+        walk = Walk(self._task.act, fill, lease, self._task.tenant(lease), self._paces)
         try:
             while not self._step(walk, lease):
                 pass

@@ -123,6 +123,34 @@ class Filling:
             "SELECT count(*), count(*) FILTER (WHERE still) FROM filled"
         )
 
+    def read(self, tenant: Tenant, within: Range, skipped: Sequence[Key], reads: Sequence[str], *, mend: bool) -> str:
+        """For a function: the rows that `fill` would change, locked; one array of texts for each column of the key, and
+        then for each that it reads.
+        """
+        undone = self._undone(mend=mend)
+        where = _where([*self._rows(tenant, within, skipped), *([undone] if undone else [])])
+        columns = [column.sql for column in self.shape.key] + [identifier(name) for name in reads]
+        texts = ", ".join(f"{column}::text AS c{n}" for n, column in enumerate(columns))
+        arrays = ", ".join(f"array_agg(c{n})" for n in range(len(columns)))
+        return f"SELECT {arrays} FROM (SELECT {texts} FROM {self.shape.sql}{where} FOR NO KEY UPDATE) AS rows"
+
+    def write(self, tenant: Tenant, within: Range, writes: Sequence[Column], *, mend: bool) -> str:
+        """What the function made, by key: a parameter for each column of the key and for each that it writes."""
+        names = [f"stationmaster_{n}" for n in range(len(self.shape.key) + len(writes))]
+        made = ", ".join(
+            f"{column.sql} = {name}::{column.type}"
+            for column, name in zip(writes, names[len(self.shape.key) :], strict=True)
+        )
+        table = identifier(self.shape.name)
+        same = [f"{table}.{key.sql} = {name}::{key.type}" for key, name in zip(self.shape.key, names, strict=False)]
+        arrays = ", ".join(["%b::text[]"] * len(names))
+        where = _where([*self._rows(tenant, within, []), *same]).replace("%", "%%")
+        undone = (self._undone(mend=mend) or "false").replace("%", "%%")
+        return (
+            f"WITH filled AS (UPDATE {self.shape.sql} SET {made} FROM unnest({arrays}) AS made({', '.join(names)})"
+            f"{where} RETURNING ({undone}) AS still) SELECT count(*), count(*) FILTER (WHERE still) FROM filled"
+        )
+
     def look(self, tenant: Tenant, within: Range, skipped: Sequence[Key]) -> str:
         """How many rows of a range there are, are still to be done, and are not as `verify` says."""
         counts = [_count(self._is_todo), _count(self._is_wrong)]
