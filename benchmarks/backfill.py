@@ -34,6 +34,7 @@ SETTINGS = "fsync=on listen_addresses= max_connections=50 shared_buffers=256MB m
 WAYS = ("update", "engine", "command", "python", "two_workers")
 _SET = "total_minor = (total * 100)::bigint"
 _TODO = "total_minor IS NULL"
+_UPDATE, _RIGHT = f"UPDATE orders SET {_SET} WHERE {_TODO}", f"SELECT count(*) FROM orders WHERE {_SET}"  # noqa: S608
 _FILL = "def fill(rows):\n    return [(int(total * 100),) for total, in rows]\n"
 _TABLE = """
 CREATE TABLE orders (
@@ -46,7 +47,8 @@ WITH sums AS (SELECT array_agg(s ORDER BY k) AS s FROM (
     SELECT k, sum(1.0 / k) OVER (ORDER BY k) / sum(1.0 / k) OVER () AS s FROM generate_series(1, {tenants}) k) t)
 INSERT INTO orders (tenant, placed_at, customer, total, note)
 SELECT 'tenant-' || to_char(1 + width_bucket(random()::numeric, s), 'FM0000'),
-    '2026-01-01'::timestamptz + n * interval '1 second', 'customer ' || n % 100000, (n % 1000000) / 100.0, repeat('n', 60)
+    '2026-01-01'::timestamptz + n * interval '1 second', 'customer ' || n % 100000, (n % 1000000) / 100.0,
+    repeat('n', 60)
 FROM sums, generate_series(1, {rows}) n
 """
 _READY = "CREATE INDEX ON orders (tenant, id); ANALYZE orders; CHECKPOINT"
@@ -214,7 +216,7 @@ class World:
 
     def _update(self, url: str, _rows: int) -> float:
         with connect(url) as connection:
-            connection.execute(f"UPDATE orders SET {_SET} WHERE {_TODO}".encode())
+            connection.execute(_UPDATE.encode())
         return 0.0
 
     def _engine(self, url: str, rows: int, workers: int = 1) -> float:
@@ -274,7 +276,7 @@ class World:
 
     def _must_be_done(self, url: str, rows: int) -> None:
         with connect(url) as connection:
-            row = connection.execute(f"SELECT count(*) FROM orders WHERE {_SET}".encode()).fetchone()
+            row = connection.execute(_RIGHT.encode()).fetchone()
         if row != (rows,):
             raise RuntimeError(f"{row} of {rows} rows are right")
 
