@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from stationmaster.blocks.backfill_asked import BackfillRefusedError, BackfillWrongError
-from stationmaster.blocks.backfill_sessions import Connection, transaction
+from stationmaster.blocks.backfill_sessions import Connection, rows, transaction
 from stationmaster.blocks.backfill_table import Table
 from stationmaster.domain.backfill_faults import told
 from stationmaster.domain.backfill_sql import is_volatile_word
@@ -26,6 +26,12 @@ _SCANS = {"Index Scan", "Index Only Scan"}
 _GENERIC = """
     SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off;
     SET LOCAL enable_bitmapscan = off; SET LOCAL enable_incremental_sort = off
+"""
+_FIRST = """
+    SELECT DISTINCT a.attname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indrelid IN (SELECT %s::oid UNION SELECT relid FROM pg_partition_tree(%s::oid::regclass))
+        AND x.relname = ANY(%s)
 """
 _NAME = "stationmaster_backfill_guard"
 _CHANGING = """
@@ -51,15 +57,23 @@ def must_understand(connection: Connection, spec: Backfill, table: Table) -> Non
 
 def must_have_index(connection: Connection, table: Table) -> Table:
     """The table as it is to be walked. Raises BackfillRefusedError, with the statement that makes the index."""
-    shapes = [table.shape, *([replace(table.shape, leads=False)] if table.small else [])]
-    for shape in shapes:
-        if all(_leads(node, small=table.small) for node in _nodes(_plan_of_bound(connection, shape))):
+    for shape in (table.shape, *([replace(table.shape, leads=False)] if table.small else [])):
+        nodes = list(_nodes(_plan_of_bound(connection, shape)))
+        if all(_leads(node, small=table.small) for node in nodes) and _begins(connection, table, shape, nodes):
             return replace(table, shape=shape)
     of = " of a tenant" if table.shape.tenant else ""
     raise BackfillRefusedError(
         f"no index of {table.shape.name!r} leads from key to key{of}, so that each batch would read the whole table",
         hint=index_for(table.shape, unique=False),
     )
+
+
+def _begins(connection: Connection, table: Table, shape: Shape, nodes: list[dict[str, Any]]) -> bool:
+    """Whether the indexes of a plan begin with the tenant: PostgreSQL can skip through one that does not."""
+    if shape.tenant is None or not shape.leads:
+        return True
+    names = [node["Index Name"] for node in nodes if "Index Name" in node]
+    return {str(row[0]) for row in rows(connection, _FIRST, (table.oid, table.oid, names))} == {shape.tenant.name}
 
 
 def _leads(node: dict[str, Any], *, small: bool) -> bool:
@@ -90,7 +104,7 @@ def proof_of(connection: Connection, spec: Backfill) -> Proof:
     if spec.set is None or any(one.sql is None or one.reads & (changed | {"*"}) for one in spec.assignments):
         return undone
     calls = frozenset(name for one in spec.assignments for name in one.functions)
-    if any(map(is_volatile_word, calls)) or connection.execute(_CHANGING, (list(calls),)).fetchall():
+    if any(map(is_volatile_word, calls)) or rows(connection, _CHANGING, (list(calls),)):
         return undone
     same = [f"{identifier(one.column)} IS NOT DISTINCT FROM (\n{one.sql}\n)" for one in spec.assignments]
     return Proof(" AND ".join(same), of_values=True)

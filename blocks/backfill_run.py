@@ -23,7 +23,7 @@ from stationmaster.blocks.backfill_function import SETTINGS
 from stationmaster.blocks.backfill_gauges import Gauges
 from stationmaster.blocks.backfill_guard import Proof, must_have_index, must_understand, proof_of
 from stationmaster.blocks.backfill_lease import Wanted
-from stationmaster.blocks.backfill_sessions import Connection, connect, session, transaction
+from stationmaster.blocks.backfill_sessions import Connection, connect, rows, session, transaction
 from stationmaster.blocks.backfill_status import batches, progress
 from stationmaster.blocks.backfill_table import Table, table_of
 from stationmaster.blocks.backfill_walk import Act
@@ -194,4 +194,4 @@ class Run:
 
 def job_is_walked(connection: Connection, job: Job) -> bool:
     """Whether its tenants are known at all."""
-    return connection.execute("SELECT ready FROM stationmaster.backfill WHERE id = %s", (job.id,)).fetchone() == (True,)
+    return rows(connection, "SELECT ready FROM stationmaster.backfill WHERE id = %s", (job.id,)) == [(True,)]

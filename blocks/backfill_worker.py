@@ -25,7 +25,7 @@ from stationmaster.blocks.backfill_lease import (
     pooled,
     take_up,
 )
-from stationmaster.blocks.backfill_sessions import Connection, connect, refusal
+from stationmaster.blocks.backfill_sessions import Connection, connect, refusal, rows
 from stationmaster.blocks.backfill_walk import STATEMENT_S, Act, Filler, TenantFailed, Walk
 from stationmaster.domain.backfill_faults import Fault, fault, told
 from stationmaster.domain.backfill_pace import Pace
@@ -166,6 +166,7 @@ class Worker:
         kind = fault(error.sqlstate)
         if kind == "slow":
             if walk.pace.at_least:
+                self._recover()
                 said = f"{walk.pace.size} rows take longer than {STATEMENT_S} s"
                 raise TenantFailed(f"{said}: {told(error.sqlstate, error.diag.message_primary)}")
             walk.halve()
@@ -175,6 +176,7 @@ class Worker:
 
     def _bear(self, error: psycopg.Error) -> None:
         kind: Fault = fault(error.sqlstate)
+        self._recover()
         if kind in {"ours", "row"}:
             raise refusal(error) from None
         if self._tries == 0:
@@ -191,7 +193,6 @@ class Worker:
         self._tell(kind, error)
         pause = min(_LONGEST, _FIRST * 1.5**self._tries) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         time.sleep(pause)
-        self._recover()
 
     def _given_up(self, error: psycopg.Error) -> BackfillStoppedError:
         said = told(error.sqlstate, error.diag.message_primary)
@@ -220,8 +221,7 @@ class Worker:
     def _tell(self, kind: Fault, error: psycopg.Error) -> None:
         if kind == "busy":
             with suppress(psycopg.Error):
-                self._recover()
-                found = self._session().execute(_HOLDERS, (self._task.table,)).fetchall()
+                found = rows(self._session(), _HOLDERS, (self._task.table,))
                 who = "; ".join(f"pid {row[0]}, {row[2]}, application {row[1] or 'unnamed'}" for row in found)
                 if who and who != self._told:
                     self._brake.options.say(f"a row is held by somebody: {who}; the batch is tried again")
