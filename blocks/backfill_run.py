@@ -52,7 +52,7 @@ def asked(connection: Connection, spec: Backfill, options: Options) -> Asked:
         with function_of(spec, table, options.folder) as function:
             function.start()
     must_understand(connection, spec, table)
-    must_have_index(connection, table)
+    table = must_have_index(connection, table)
     return Asked(
         table, proof_of(connection, spec), None if spec.todo is not None else means_of(connection, spec, table)
     )

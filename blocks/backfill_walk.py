@@ -23,7 +23,7 @@ LOCK_MS, STATEMENT_S, IDLE_S = 50, 10, 10
 _OPEN = (
     f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {LOCK_MS}; "
     f"SET LOCAL statement_timeout = '{STATEMENT_S}s'; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_S}s'; "
-    "SET LOCAL synchronous_commit = off; SET LOCAL jit = off; "
+    "SET LOCAL synchronous_commit = off; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0; "
     "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; "
 )
 _FENCE = (
