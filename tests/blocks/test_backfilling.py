@@ -233,7 +233,8 @@ def test_keys_and_tenants_of_all_kinds(shop: Shop, columns: str, values: str, ke
         'ALTER TABLE "My Table" ADD n int NOT NULL DEFAULT 0, ADD made timestamptz DEFAULT now()',
     )  # fmt: skip
     spec = {
-        "name": "n", "table": '"My Table"', "key": key, "tenant": tenant, "set": "n = n + 1", "created_before": "made",
+        "name": "n", "table": '"My Table"', "key": key, "tenant": tenant, "set": "n = n + 1",
+        "created_before": "made",
         "batch": {"least": 7, "most": 50},
     }  # fmt: skip
     ended = shop.run(spec)
