@@ -11,8 +11,10 @@ from stationmaster.domain.backfill_sql import assignments, condition, is_volatil
 from stationmaster.domain.backfill_statements import Column, Filling, Range, Shape, Tenant
 from stationmaster.domain.migration_row_types import identifier
 
-PARTS = ("a", "b = 1", "=", "'", "''", '"', "(", ")", ";", "--", "/*", "*/", "\n", " ", ",", "$$", "WHERE", "FROM t", "OR",
-         "true", "RETURNING a", "UNION SELECT 1", "DROP TABLE t", "1", "\\", "E'", "AS x", "LIMIT 1", "INTO z")  # fmt: skip
+PARTS = (
+    "a", "b = 1", "=", "'", "''", '"', "(", ")", ";", "--", "/*", "*/", "\n", " ", ",", "$$", "WHERE", "FROM t", "OR",
+    "true", "RETURNING a", "UNION SELECT 1", "DROP TABLE t", "1", "\\", "E'", "AS x", "LIMIT 1", "INTO z",
+)  # fmt: skip
 TEXTS = st.lists(st.sampled_from(PARTS), max_size=8).map(" ".join)
 
 

@@ -13,7 +13,8 @@ from stationmaster.domain.documents import DocumentError, read
 GOOD: dict[str, Any] = {"name": "n", "table": "orders", "key": "id", "set": "n = n + 1"}
 PAGE = """\
 backfills:
-  - {name: orders-total-minor, revision: 8f3c, table: orders, key: id, tenant: tenant_id, set: "total_minor = (total * 100)::bigint", todo: "total_minor IS NULL",
+  - {name: orders-total-minor, revision: 8f3c, table: orders, key: id, tenant: tenant_id,
+     set: "total_minor = (total * 100)::bigint", todo: "total_minor IS NULL",
      verify: "total_minor IS NOT DISTINCT FROM (total * 100)::bigint"}
 """
 
