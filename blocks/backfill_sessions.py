@@ -69,7 +69,9 @@ def at_once(connection: Connection, statement: str, given: Mapping[str, Any]) ->
     limits = f"SET LOCAL statement_timeout = '{READ}'; SET LOCAL lock_timeout = '10s'"
     unsafe = "SET LOCAL synchronous_commit = off"  # it is lost together with what is written later, or kept
     cursor = psycopg.ClientCursor(connection)
-    cursor.execute(f"BEGIN READ WRITE; {limits}; {unsafe}; {statement}; COMMIT".encode(), given)
+    cursor.execute(
+        f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {limits}; {unsafe}; {statement}; COMMIT".encode(), given
+    )
     found: list[tuple[Any, ...]] = []
     while True:
         found = cursor.fetchall() if cursor.description is not None else found
