@@ -20,7 +20,10 @@ from stationmaster.tasks.contract import contract_database, contract_stage, prov
 from tests.contracts import FILES, SAYS, conditions
 from tests.world import Begun, World, once, throw
 
-BACKFILL = "backfills: [{name: totals, revision: r2, table: orders, verify: total_minor IS NOT NULL}]"
+BACKFILL = (
+    "backfills: [{name: totals, revision: r2, table: orders, key: id, set: total_minor = 1, "
+    "verify: total_minor IS NOT NULL}]"
+)
 
 
 @pytest.fixture
