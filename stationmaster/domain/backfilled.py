@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from stationmaster.domain.entries import RUNS, Entry
 
 STEPS = frozenset({"backfilling", "backfilled"})
+_NAMED = 10
 Writes = Callable[[Entry], bool]  # does what the entry leads to have the dual write
 
 
@@ -82,7 +83,7 @@ class Past:
         return max((e.index for e in self.runs.get(tenant, ()) if not self.writes(e)), default=-1)
 
 
-class Standing(BaseModel):
+class Filling(BaseModel):
     """How far one backfill on one database is, as the ledger has it."""
 
     model_config = ConfigDict(frozen=True)
@@ -93,18 +94,32 @@ class Standing(BaseModel):
     left: tuple[str, ...] = Field(default=(), description="Tenants that are not.")
 
 
-def standings(entries: Iterable[Entry]) -> dict[str, Standing]:
+def fillings(entries: Iterable[Entry]) -> dict[str, Filling]:
     """Of one release, by `DATABASE/BACKFILL`, in the order in which they were begun."""
     last: dict[str, Entry] = {}
     for entry in entries:
         if entry.step in STEPS:
             last[entry.subject] = entry
-    return {about: _standing(entry) for about, entry in last.items()}
+    return {about: _filling(entry) for about, entry in last.items()}
 
 
-def _standing(entry: Entry) -> Standing:
+def _filling(entry: Entry) -> Filling:
     fact = entry.fact
     if entry.step == "backfilling":
-        return Standing(state="under way", rows=None, tenants=None)
+        return Filling(state="under way", rows=None, tenants=None)
     state = "in part" if fact["left"] else "verified"
-    return Standing(state=state, rows=fact["rows"], tenants=len(fact["tenants"]), left=tuple(fact["left"]))
+    return Filling(state=state, rows=fact["rows"], tenants=len(fact["tenants"]), left=tuple(fact["left"]))
+
+
+def told(found: Mapping[str, Filling]) -> list[str]:
+    """One line for people each: `cloud/totals: in part, 12,000 rows, 3 tenants verified, acme is not`."""
+    return [f"{about}: {', '.join(_words(one))}" for about, one in found.items()]
+
+
+def _words(one: Filling) -> list[str]:
+    if one.rows is None or one.tenants is None:
+        return [one.state]
+    tenants = f"{one.tenants} tenant{'' if one.tenants == 1 else 's'} verified"
+    named = ", ".join(one.left[:_NAMED]) + (f" and {len(one.left) - _NAMED} more" if len(one.left) > _NAMED else "")
+    left = [f"{named} {'is' if len(one.left) == 1 else 'are'} not"] if one.left else []
+    return [one.state, f"{one.rows:,} rows", tenants, *left]

@@ -46,6 +46,14 @@ def _in_stage(entry: Entry) -> bool:
     return entry.subject == STAGE
 
 
+def _on_stage(entry: Entry) -> bool:
+    return bool(entry.fact["database"] == STAGE)
+
+
+def _filled(entry: Entry) -> str:
+    return "in part" if entry.fact["left"] else "verified"
+
+
 def _ordinary(entry: Entry) -> bool:
     return entry.fact.get("action") != "emergency"
 
@@ -71,7 +79,7 @@ CHANGES: dict[str, Change] = {
     "contracting": Change("migration", "instance", "begun", _in_stage, "stage is not production"),
     "contracted": Change("migration", "instance", _migrated, _in_stage, "stage is not production"),
     "backfilling": Change("backfill", "backfill", "begun"),
-    "backfilled": Change("backfill", "backfill", lambda entry: "in part" if entry.fact["left"] else "verified"),
+    "backfilled": Change("backfill", "backfill", _filled, _on_stage, "stage is not production"),
     "mode_on": Change("mode", "tenant", "limited"),
     "mode_off": Change("mode", "tenant", "served in full"),
     "rollback": Change("rollback", "release", "ordered"),

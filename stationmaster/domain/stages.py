@@ -124,6 +124,7 @@ EDGES: tuple[Edge, ...] = (
         "same",
         "task stage: another release reached a tenant since, and what it brought is proved too",
     ),
+    Edge(("staged",), "backfilled", "same", "task try_backfills: each is through in stage"),
     Edge(("staged",), "planned", "planned", "task plan"),
     Edge(
         ("planned", "approved", "briefed", "deploying"),

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stationmaster.domain.backfilled import Past, Standing, first, standings, subject
+from stationmaster.domain.backfilled import Filling, Past, fillings, first, subject, told
 from stationmaster.domain.entries import Draft, Entry
 from tests.entries import add
 
@@ -108,15 +108,31 @@ def test_a_run_that_left_somebody_is_not_the_whole() -> None:
     told = filled()
     told.end(told.begin(again=1), "acme", left=("birch",))
     assert not told.past.whole
-    assert standings(told.entries) == {JOB: Standing(state="in part", rows=7, tenants=1, left=("birch",))}
+    assert fillings(told.entries) == {JOB: Filling(state="in part", rows=7, tenants=1, left=("birch",))}
 
 
 def test_how_far_it_is() -> None:
-    told = Told()
-    began = told.begin()
-    assert standings(told.entries) == {JOB: Standing(state="under way", rows=None, tenants=None)}
-    told.end(began, "acme")
-    assert standings(told.entries)[JOB].state == "verified"
+    ledger = Told()
+    began = ledger.begin()
+    assert fillings(ledger.entries) == {JOB: Filling(state="under way", rows=None, tenants=None)}
+    ledger.end(began, "acme")
+    assert fillings(ledger.entries)[JOB].state == "verified"
+
+
+def test_in_words() -> None:
+    many = tuple(f"t{number}" for number in range(12))
+    found = {
+        "a/x": Filling(state="under way", rows=None, tenants=None),
+        "b/x": Filling(state="verified", rows=12000, tenants=1),
+        "c/x": Filling(state="in part", rows=0, tenants=2, left=("acme",)),
+        "d/x": Filling(state="in part", rows=0, tenants=0, left=many),
+    }
+    assert told(found) == [
+        "a/x: under way",
+        "b/x: verified, 12,000 rows, 1 tenant verified",
+        "c/x: in part, 0 rows, 2 tenants verified, acme is not",
+        "d/x: in part, 0 rows, 0 tenants verified, t0, t1, t2, t3, t4, t5, t6, t7, t8, t9 and 2 more are not",
+    ]
 
 
 @given(st.lists(st.sampled_from(["1", "2", "3", "run"]), max_size=12))

@@ -29,7 +29,7 @@ EXPECTED = {
     "cut": f"{LEG} built>built",
     "built": f"{LEG} tested>tested",
     "tested": f"{LEG} rehearsed expanding expanded verdict staged>staged",
-    "staged": f"{LEG} planned>planned",
+    "staged": f"{LEG} backfilled planned>planned",
     "planned": f"{LEG} {BEGUN} staged planned>~ mandated>~ approved>~ deployed released>released",
     "approved": f"{LEG} {BEGUN} staged planned>~ mandated>~ briefed>briefed deployed released>released",
     "briefed": (
