@@ -1,4 +1,4 @@
-"""The backfills that a commit declares, read before anything is touched: what is wrong in the file stops a release early."""
+"""The backfills that a commit declares, read before anything is touched: a wrong file stops a release early."""
 
 from typing import TYPE_CHECKING
 

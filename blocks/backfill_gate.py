@@ -1,5 +1,5 @@
-"""May a tenant's rows be filled in now: does it run what has the dual write, and do its calendar and the freezes allow it.
-A backfill has no hurry, so that no waiver lets it pass.
+"""May a tenant's rows be filled in now: does it run what has the dual write, do its calendar and freezes allow it. A
+backfill has no hurry, so that no waiver lets it pass.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,12 @@ from stationmaster.blocks.agendas import agenda_of
 from stationmaster.blocks.backfill_jobs import ALL, Carried, Job, Residents
 from stationmaster.domain.agenda import Agenda
 from stationmaster.domain.freeze import FREEZES, Freeze, closing_to, in_force
-from stationmaster.domain.tenants import Tenant
 from stationmaster.domain.window import Window, all_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from stationmaster.domain.tenants import Tenant
 
 _FRESH = timedelta(seconds=5)  # for so long what was asked of everybody is taken for what is
 
@@ -33,7 +34,7 @@ class _Seen:
 
 @dataclass
 class Gate:
-    """Of one job. `closed` keeps who was kept out by a calendar or a freeze, `without` who runs what lacks the release."""
+    """Of one job. `closed` has whom a calendar or a freeze keeps out, `without` who runs what lacks the release."""
 
     carried: Carried
     job: Job

@@ -1,5 +1,5 @@
-"""Which backfills of a release are left on which databases: by what is declared, who has the release, and what the ledger
-says was verified and lost since. It fills in nothing.
+"""Which backfills of a release are left on which databases: by what is declared, who has the release, and what the
+ledger says was verified and lost since. It fills in nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -96,7 +96,7 @@ class Carried:
         """Whether what an entry leads to has all that the release brought."""
         commit = str(entry.fact["commit"])
         if commit not in self._known:
-            self._known[commit] = _contains(self.tools, commit, self.cut.commit.commit)
+            self._known[commit] = contained(self.tools, commit, self.cut.commit.commit)
         return self._known[commit]
 
     def ranks(self) -> dict[str, int]:
@@ -127,9 +127,10 @@ def past_of(tools: "Toolbox", database: str, one: Backfill, tenants: Iterable[st
     told = [entry for step in STEPS for entry in tools.ledger.history(step, subject(database, one.name))]
     runs: Sequence[Entry] = [e for t in tenants for step in RUNS for e in tools.ledger.history(step, t)] if told else ()
     commits = {str(entry.fact["commit"]) for entry in runs}
-    writes = {found for found in commits if _contains(tools, found, commit)}
+    writes = {found for found in commits if contained(tools, found, commit)}
     return Past.of(told, one.digest, runs, lambda entry: entry.fact["commit"] in writes)
 
 
-def _contains(tools: "Toolbox", commit: str, other: str) -> bool:
+def contained(tools: "Toolbox", commit: str, other: str) -> bool:
+    """Whether a commit has all that another one has."""
     return commit == other or contains(tools.source, commit, other)

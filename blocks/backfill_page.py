@@ -3,7 +3,6 @@
 from typing import Any
 
 from stationmaster.blocks.backfilling import Progress, TenantProgress
-from stationmaster.domain.duration import spelt
 
 _THROUGH = frozenset({"done", "verified"})
 
@@ -27,6 +26,14 @@ def _through(one: TenantProgress) -> int:
     return expected if one.state in _THROUGH else min(one.rows, expected)
 
 
+def about(seconds: float) -> str:
+    """A length of time, as exact as anybody can know it: `40 s`, `12 min`, `5 h`, `3 d`."""
+    for size, unit, most in ((1, "s", 90), (60, "min", 90), (3600, "h", 48)):
+        if seconds < most * size:
+            return f"{max(1, round(seconds / size))} {unit}"
+    return f"{round(seconds / 86_400)} d"
+
+
 def table(progress: Progress) -> list[dict[str, Any]]:
     """One row a tenant, in the order of the engine."""
     return [
@@ -35,7 +42,7 @@ def table(progress: Progress) -> list[dict[str, Any]]:
             "state": one.state,
             "rows": one.rows,
             "of about": "" if one.expected is None else one.expected,
-            "left": "" if one.eta_seconds is None else spelt(round(one.eta_seconds)),
+            "left": "" if one.eta_seconds is None else about(one.eta_seconds),
             "why": one.reason or "",
         }
         for one in progress.tenants
@@ -44,6 +51,6 @@ def table(progress: Progress) -> list[dict[str, Any]]:
 
 def headline(progress: Progress) -> str:
     """One line: what it is, how long it still takes, why it stands still."""
-    left = f", about {spelt(round(progress.eta_seconds))} left" if progress.eta_seconds else ""
+    left = f", about {about(progress.eta_seconds)} left" if progress.eta_seconds else ""
     held = f"; it stands still: {progress.held}" if progress.held else ""
     return f"{progress.name}: {progress.rows:,} rows of {progress.table}{left}{held}"

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from stationmaster.blocks.backfill_run import Orders
+from stationmaster.blocks.backfill_release import Orders
 from stationmaster.blocks.backfilling import Options
 from stationmaster.blocks.homes import databases_of
 from stationmaster.domain.backfilled import subject

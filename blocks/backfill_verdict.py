@@ -4,12 +4,14 @@ waves. It asks no journeys and decides nothing for good: a backfill stands still
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from stationmaster.blocks.backfill_jobs import Carried
 from stationmaster.blocks.instances import backend
 from stationmaster.blocks.policies import policy_for
 from stationmaster.domain.canary import BLIND_AFTER_SECONDS, judge
 from stationmaster.domain.errors import OutsideError
+from stationmaster.domain.product import HardLimit
 from stationmaster.domain.signals import Reading
 from stationmaster.domain.ticks import SEEN, Tick, tick_between
 
@@ -48,9 +50,12 @@ class Standing:
         if reading.status in SEEN or self._last is None:  # through an outage the last good reading stays
             self._last = reading
         self.ticks = [one for one in self.ticks if one.at > now - (_LOOKS_BACK if one.seen else _BLIND)]
-        limit = policy_for(self.carried.tools.ledger, self.carried.cut).hard_limits["availability"]
-        verdict = judge(limit, self.ticks, [], deadline=False)
+        verdict = judge(self._limit, self.ticks, [], deadline=False)
         return f"{verdict.verdict}: {verdict.reason}" if verdict.verdict in {"rollback", "hold"} else None
+
+    @cached_property
+    def _limit(self) -> HardLimit:
+        return policy_for(self.carried.tools.ledger, self.carried.cut).hard_limits["availability"]
 
     def _sides(self) -> tuple[dict[str, str], dict[str, str]]:
         """Where who has the release is served, and their neighbours who have not."""

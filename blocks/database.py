@@ -230,8 +230,9 @@ class ProductDatabase(BaseModel):
         return backfilling.run(self.url(name), one, options)
 
     def backfills(self, name: str) -> tuple[backfilling.Progress, ...]:
-        """Every backfill that ever began in a database."""
-        return backfilling.status(self.url(name))
+        """Every backfill that ever began in a database, or in a tenant's own schema."""
+        found, own = backfilling.status(self.url(name)), f"{place_of(name)[1]}."
+        return tuple(one for one in found if one.table.startswith(own)) if self._is_schema(name) else found
 
     def pause_backfill(self, name: str, backfill: str, tenant: str | None, reason: str) -> None:
         """No batch of it begins until it is resumed; of one tenant, or of all."""
@@ -242,8 +243,11 @@ class ProductDatabase(BaseModel):
         backfilling.resume(self.url(name), backfill, tenant)
 
     def lose_backfill(self, name: str, backfill: str, tenants: Collection[str], reason: str) -> None:
-        """What was verified of these tenants may be stale: the next run verifies anew and fills what is."""
-        backfilling.lose(self.url(name), backfill, tenants, reason)
+        """What was verified of these tenants may be stale: the next run verifies anew and fills what is. Nothing where
+        it never began.
+        """
+        if any(one.name == backfill for one in self.backfills(name)):  # else it would be that of another schema
+            backfilling.lose(self.url(name), backfill, tenants, reason)
 
     def keep_copy(self, instance: str) -> None:
         """A copy of stage's database, to be put back when a contract fails there. Raises NoCopyError."""

@@ -9,7 +9,7 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed
 
-from stationmaster.blocks.backfill_asked import cut_of, lend_a_hand, want_backfill
+from stationmaster.blocks.backfill_beside import cut_of, lend_a_hand, want_backfill
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.toolbox import load
 from stationmaster.domain.errors import OutsideError

@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from uuid import UUID
+from typing import TYPE_CHECKING, Self, cast
 
 import httpx
 from prefect.artifacts import create_progress_artifact, create_table_artifact
@@ -20,6 +20,9 @@ from stationmaster.domain.artifact import Cut
 from stationmaster.flows.showing import is_there
 from stationmaster.tasks.backfill import fill, left_to_fill, require_filled
 
+if TYPE_CHECKING:
+    from uuid import UUID
+
 _log = logging.getLogger("stationmaster.filling")
 _EVERY = 5.0  # seconds between two updates
 
@@ -34,8 +37,8 @@ def fill_in(leg: Leg, cut: Cut) -> None:
 
 
 class Shown:
-    """A progress artifact and a table of the tenants, brought up to date while the block lasts, from whatever thread. It
-    is for the eye alone: a server that does not take it stops nothing.
+    """A progress artifact and a table of tenants, brought up to date while the block lasts, from whatever thread. It is
+    for the eye alone: a server that does not take it stops nothing.
     """
 
     def __init__(self, release: str, about: str) -> None:
@@ -45,11 +48,12 @@ class Shown:
         self._last: Progress | None = None
         self._at = 0.0
 
-    def __enter__(self) -> "Shown":
+    def __enter__(self) -> Self:
         if FlowRunContext.get() is not None and is_there(get_current_settings().api.url):
             try:
+                done = create_progress_artifact(0.0, key=self._key, description=self._about)
                 rows = create_table_artifact([], key=f"{self._key}-tenants", description=self._about)
-                self._ids = (create_progress_artifact(0.0, key=self._key, description=self._about), rows)
+                self._ids = (cast("UUID", done), cast("UUID", rows))
             except (PrefectException, httpx.HTTPError) as error:
                 _log.warning("how far %s is, is not shown: %s", self._about, error)
         return self

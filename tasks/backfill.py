@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from stationmaster.blocks.backfill_declared import declared
 from stationmaster.blocks.backfill_jobs import Carried, Job
-from stationmaster.blocks.backfill_run import Done, Run
+from stationmaster.blocks.backfill_release import Done, Run
 from stationmaster.blocks.backfill_stage import fill_stage
 from stationmaster.blocks.backfilling import Progress
 from stationmaster.blocks.leg import Leg

@@ -49,8 +49,8 @@ from tests.shop import FLAGS, PRODUCT, SECRET, TENANTS, people
 # What asks and changes nothing: a death beside it leaves the same world as one at the moment before it.
 READS = frozenset(
     {
-        "about", "added", "beside", "calendars_of", "changes", "entries", "every", "fingerprint", "history", "latest",
-        "model_dump", "people", "personal", "recorded", "resolve", "running", "vkey",
+        "about", "added", "backfills", "beside", "calendars_of", "changes", "entries", "every", "fingerprint", "history",
+        "latest", "model_dump", "people", "personal", "recorded", "resolve", "running", "vkey",
     }
 )  # fmt: skip
 
@@ -127,6 +127,7 @@ class World:
         names = ("stage", "cloud", "cedar")
         dsns = {name: SecretStr(f"postgresql://app:{SECRET}-{name}@db/{name}") for name in names}
         self.database = FakeDatabase(databases=dsns, scratch=SecretStr(f"postgresql://app:{SECRET}-scratch@db/scratch"))
+        self.database.engine.second = lambda: self.clock.sleep(1)
         self.store = DirectoryStore(root=str(self.root / "artifacts"))
         self.directory = self.root / "tenants.yaml"
         self.directory.write_text(TENANTS)

@@ -9,9 +9,9 @@ from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer, bold, dim, say, table
 from stationmaster.cli.person import now, whoami
 from stationmaster.cli.tools import only_product, open_ledger
+from stationmaster.domain.backfilled import told as backfills_told
 from stationmaster.domain.entries import Draft
 from stationmaster.domain.errors import Exit, InputError, RefusedError
-from stationmaster.domain.backfilled import told as backfills_told
 from stationmaster.domain.modes import in_words
 from stationmaster.domain.release import Reason, Status, status
 from stationmaster.domain.stages import CLOSED

@@ -1,4 +1,4 @@
-"""What a run of a release's backfills left, and so what the release waits for: a person, a calendar or a better verdict."""
+"""What a run of a release's backfills left, and so what the release waits for: people, calendars, better verdicts."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
 """What the ledger says of the backfills of a product: who is verified, and who lost that because a version without the
 dual write has served them since. It asks nobody and fills in nothing.
 
-`backfilling` is on record before a row is touched, `backfilled` when tenants are verified; both are about one backfill on
-one database. What a tenant runs is said by `entries.RUNS`: whoever was led past the dual write may have values that are
-stale, not null, whatever the rows look like.
+`backfilling` is on record before a row is touched, `backfilled` when tenants are verified; both are about one backfill
+on one database. What a tenant runs is said by `entries.RUNS`: whoever was led past the dual write may have values that
+are stale, not null, whatever the rows look like.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -151,6 +151,7 @@ class Contract(Part):
         "asked without it.",
         examples=["orderdesk {version}"],
     )
+
     @model_validator(mode="after")
     def _names_the_version(self) -> "Contract":
         if self.application is not None and self.application.count("{version}") != 1:

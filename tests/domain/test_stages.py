@@ -21,7 +21,9 @@ ANY = (
 LEG = f"{ANY} started>~ waiting passed linked scanned failed>failed aborted>aborted rollback>rolling_back"
 FILLS = "backfilling backfilled"
 BEGUN = f"verdict promoted held>held notice {FILLS}"
-STOPPED = f"{ANY} started>~ failed aborted>aborted rollback>rolling_back deployed expanding expanded passed mode_on {FILLS}"
+STOPPED = (
+    f"{ANY} started>~ failed aborted>aborted rollback>rolling_back deployed expanding expanded passed mode_on {FILLS}"
+)
 BACK = "restored>rolled_back contained>held aborted>aborted lifted>held"
 ALL = [step for step in STEPS if step not in {"frozen", "thawed", "ratified", "signed", "drifted", "checkpointed"}]
 EXPECTED = {

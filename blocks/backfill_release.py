@@ -1,5 +1,5 @@
-"""One run of one backfill on one database, for a release: what the engine is told, when it stands still or ends, and what
-is left. It records nothing: several may run at once, and whoever has the release's lease says so.
+"""One run of one backfill on one database, for a release: what the engine is told, when it stands still or ends, and
+what is left. It records nothing: several may run at once, and whoever has the release's lease says so.
 """
 
 import threading
