@@ -113,9 +113,10 @@ def _printable(line: str) -> str:
 
 @contextmanager
 def alongside(
-    command: tuple[str, ...], *, cwd: Path, seen: Mapping[str, str], log: Path
+    command: tuple[str, ...], *, cwd: Path, seen: Mapping[str, str], log: Path, fds: tuple[int, ...] = ()
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """`command` runs for as long as the block lasts, in the environment `seen`; with it ends all that it started.
+    """`command` runs for as long as the block lasts, in the environment `seen`; with it ends all that it started. It
+    gets the file descriptors `fds` and no others of ours.
 
     Raises:
         CommandNotFoundError: no such program.
@@ -126,8 +127,15 @@ def alongside(
     with (
         log.open("wb") as out,
         subprocess.Popen(
-            leashed, cwd=cwd, env=seen, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
-        ) as child,
+            leashed,
+            cwd=cwd,
+            env=seen,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            pass_fds=fds,
+        ) as child,  # fmt: skip
     ):
         try:
             yield child

@@ -72,6 +72,11 @@ app.command(
     name="migrations",
     help="What a schema change locks, writes anew, or takes away from code that still runs.",
 )
+app.command(
+    "stationmaster.cli.backfill:app",
+    name="backfill",
+    help="Fill in rows of a database that people use: tenant by tenant, each exactly once.",
+)
 app.command("stationmaster.cli.journeys:app", name="journeys", help="Run the product's journeys now.")
 
 

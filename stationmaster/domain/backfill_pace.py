@@ -6,6 +6,7 @@ waits that long.
 
 import math
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Self
@@ -59,18 +60,20 @@ class Pace:
 
 
 class Rate:
-    """Rows per second that are never exceeded: what was not used is not saved up. Not for two threads."""
+    """Rows per second that are never exceeded: what was not used is not saved up. Threads may share one."""
 
     def __init__(self, rows_per_second: float | None) -> None:
         self._rate = rows_per_second
         self._free = -math.inf  # when the rows so far are paid for
+        self._lock = threading.Lock()
 
     def pause(self, rows: int, now: float) -> float:
         """Seconds to wait after a batch of so many rows that ended at `now`, a monotonic clock's."""
         if self._rate is None:
             return 0.0
-        self._free = max(self._free, now) + rows / self._rate
-        return self._free - now
+        with self._lock:
+            self._free = max(self._free, now) + rows / self._rate
+            return self._free - now
 
 
 def _text(value: object) -> object:

@@ -3,7 +3,6 @@ text in `backfill_statements.py`; whether a column is there is asked of PostgreS
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,17 +64,6 @@ def condition(text: str) -> str:
     if len(targets) != 1 or targets[0].res_target.name or statement.from_clause:
         raise ValueError("must be one expression of SQL")
     return text
-
-
-def columns_in(text: str) -> frozenset[str]:
-    """The last names of what an expression reads."""
-    return _reads(_only(f"SELECT (\n{text}\n)", pg.SelectStmt, "one expression of SQL"))
-
-
-def functions_in(texts: Iterable[str]) -> frozenset[str]:
-    """The names of the functions that expressions call, without their schemas."""
-    found = (_functions(_only(f"SELECT (\n{text}\n)", pg.SelectStmt, "one expression of SQL")) for text in texts)
-    return frozenset(name for names in found for name in names)
 
 
 def is_volatile_word(function: str) -> bool:

@@ -36,7 +36,9 @@ EDGES: tuple[Edge, ...] = (
     Edge(("paused",), "skip", "paused", "a person, `backfill skip`"),
     Edge(("pending", "running", "failed", "paused"), "pause", "paused", "a person, `backfill pause`; a rollback"),
     Edge(("paused",), "resume", "pending", "a person, `backfill resume`"),
-    Edge(("done", "verified"), "lose", "pending", "a version without the dual write serves the tenant again"),
+    Edge(
+        ("running", "done", "verified"), "lose", "pending", "a version without the dual write serves the tenant again"
+    ),
 )
 TABLE: dict[tuple[State, str], Edge] = {(state, edge.event): edge for edge in EDGES for state in edge.states}
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from stationmaster.domain.backfill_pace import LEAST, MOST, TARGET_MS, Throttle
 from stationmaster.domain.backfill_sql import Assignment, assignments, condition, names_of
 from stationmaster.domain.entries import canonical, digest
 from stationmaster.domain.located import PlaceError
@@ -27,9 +28,11 @@ class Batch(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    target_ms: int = Field(default=50, ge=1, le=5000, description="What is tuned: milliseconds that a batch takes.")
-    least: int = Field(default=200, ge=1, description="Rows of a batch at least.")
-    most: int = Field(default=20_000, ge=1, le=1_000_000, description="Rows of a batch at most.")
+    target_ms: int = Field(
+        default=TARGET_MS, ge=1, le=5000, description="What is tuned: milliseconds that a batch takes."
+    )
+    least: int = Field(default=LEAST, ge=1, description="Rows of a batch at least.")
+    most: int = Field(default=MOST, ge=1, le=1_000_000, description="Rows of a batch at most.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -76,8 +79,10 @@ class Backfill(BaseModel):
         examples=["created_at"],
     )
     batch: Batch = Batch()
-    rows_per_second: float | None = Field(default=None, gt=0, description="No more than that, over all its workers.")
-    throttle: dict[str, Any] | None = Field(default=None, description="When it stands still, and when it goes on.")
+    rows_per_second: float | None = Field(
+        default=None, gt=0, description="No more than that, over all workers of a run."
+    )
+    throttle: Throttle | None = Field(default=None, description="When it stands still, and when it goes on.")
 
     @field_validator("table")
     @classmethod

@@ -1,0 +1,129 @@
+"""The table of a backfill as PostgreSQL's catalog has it, and what of it forbids that each row is met exactly once."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from stationmaster.blocks.backfill_asked import BackfillRefusedError, BackfillWrongError
+from stationmaster.blocks.backfill_sessions import Connection
+from stationmaster.domain.backfill_sql import names_of
+from stationmaster.domain.backfill_statements import Column, Shape, index_for
+from stationmaster.domain.backfills import Backfill
+from stationmaster.domain.errors import nearest
+
+_TABLE = """
+    SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text,
+        row_security_active(c.oid),
+        c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid),
+        EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2'),
+        has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT'), c.reltuples::float8
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = %(table)s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        AND CASE WHEN %(schema)s::text IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = %(schema)s END
+"""
+_TABLES = """
+    SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname || '.' || c.relname END
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')
+        AND n.nspname NOT IN ('information_schema', 'stationmaster') AND n.nspname NOT LIKE 'pg\\_%'
+"""
+_COLUMNS = """
+    SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attnum::int
+    FROM pg_attribute a WHERE a.attrelid = %s::oid AND a.attnum > 0 AND NOT a.attisdropped
+"""
+_UNIQUE = """
+    SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k)
+    FROM pg_index i WHERE i.indrelid = %s::oid AND i.indisunique AND i.indisvalid AND i.indisready
+        AND i.indpred IS NULL AND i.indexprs IS NULL
+"""
+_KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
+_SMALL = 100_000  # rows; a pass over them is shorter than a batch
+_MANY = 20_000_000  # rows that are not counted one by one
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table on which it can be done. `small`: a pass over all of it is short; `many`: one is long."""
+
+    oid: int
+    shape: Shape
+    columns: dict[str, tuple[str, bool, int]]
+    small: bool
+    many: bool
+
+
+def table_of(connection: Connection, spec: Backfill) -> Table:
+    """Raises BackfillWrongError, BackfillRefusedError."""
+    if connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
+        raise BackfillRefusedError(
+            "the database is a standby, which can only be read", hint="give the address of the primary"
+        )
+    row = _row(connection, spec)
+    oid, schema, name, *_, reltuples = row
+    columns = {str(c[0]): (str(c[1]), bool(c[2]), int(c[3])) for c in connection.execute(_COLUMNS, (oid,)).fetchall()}
+    _must_be_there(columns, "key", spec.key)
+    _must_be_there(columns, "tenant", [spec.tenant] if spec.tenant else [])
+    _must_be_there(columns, "set" if spec.set else "writes", spec.changed)
+    _must_be_there(columns, "reads", spec.reads)
+    shape = Shape(
+        schema, name, tuple(Column(key, columns[key][0]) for key in spec.key),
+        Column(spec.tenant, columns[spec.tenant][0]) if spec.tenant else None,
+    )  # fmt: skip
+    _must_find_one_row(connection, oid, shape, columns)
+    counted = connection.execute(
+        f"SELECT count(*) FROM (SELECT FROM {shape.sql} LIMIT {_SMALL + 1}) few".encode()
+    ).fetchone()
+    return Table(oid, shape, columns, small=bool(counted and counted[0] <= _SMALL), many=reltuples > _MANY)
+
+
+def _row(connection: Connection, spec: Backfill) -> tuple[Any, ...]:
+    *schema, name = names_of(spec.table)
+    given = {"table": name, "schema": schema[0] if schema else None}
+    row = connection.execute(_TABLE, given).fetchone()
+    if row is None:
+        known = [str(one[0]) for one in connection.execute(_TABLES).fetchall()]
+        raise BackfillWrongError("table", f"there is no table {spec.table!r} here", nearest(spec.table, known))
+    _, _, _, kind, persistence, hidden, inherited, ruled, readable, _ = row
+    wrong = {
+        f"{spec.table!r} is {_KINDS.get(kind)}; rows are filled in a table": kind in _KINDS,
+        f"{spec.table!r} is temporary, and nobody else sees it": persistence == "t",
+        f"row level security hides rows of {spec.table!r} from this role, and they would be missed": hidden,
+        f"{spec.table!r} has tables that inherit from it, whose rows no key of it finds one by one": inherited,
+        f"{spec.table!r} has a rule for UPDATE, so that it is not known what is done to a row": ruled,
+        f"the role may not read {spec.table!r}": not readable,
+    }
+    for why, is_so in wrong.items():
+        if is_so:
+            raise BackfillRefusedError(why, hint=_HINTS.get(why.partition(f"{spec.table!r} ")[2][:9]))
+    return row
+
+
+_HINTS = {"from this": "give the address of a role with BYPASSRLS", "has tabl": "declare one for each of them"}
+
+
+def _must_be_there(columns: dict[str, tuple[str, bool, int]], field: str, names: Any) -> None:  # noqa: ANN401
+    for name in names:
+        if name not in columns:
+            raise BackfillWrongError(field, f"there is no column {name!r}", nearest(name, columns))
+
+
+def _must_find_one_row(
+    connection: Connection, oid: int, shape: Shape, columns: dict[str, tuple[str, bool, int]]
+) -> None:
+    for column in shape.key:
+        if not columns[column.name][1]:
+            raise BackfillRefusedError(
+                f"key column {column.name!r} may be NULL, and such a row would not be found",
+                hint="ALTER TABLE … ALTER … SET NOT NULL, or another key",
+            )
+    named = {column.name for column in shape.key} | ({shape.tenant.name} if shape.tenant else set())
+    found = [set(row[0]) for row in connection.execute(_UNIQUE, (oid,)).fetchall()]
+    if not any(one <= named for one in found):
+        raise BackfillRefusedError(
+            f"no unique index says that {_listed(shape)} is one row of {shape.name!r}",
+            hint=index_for(shape, unique=True),
+        )
+
+
+def _listed(shape: Shape) -> str:
+    names = [*([shape.tenant.name] if shape.tenant else []), *(column.name for column in shape.key)]
+    return " and ".join(names)

@@ -1,0 +1,186 @@
+"""The SQL of one backfill on one table: where the next batch ends, what fills it, what is left of a range.
+
+Values are written out, so that PostgreSQL plans for the very range. Nothing here is a cursor into the heap: a row is
+found by tenant and key alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stationmaster.domain.migration_row_types import identifier, quoted
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column, and its type as a cast writes it."""
+
+    name: str
+    type: str
+
+    @property
+    def sql(self) -> str:
+        return identifier(self.name)
+
+    def literal(self, text: str) -> str:
+        return f"{quoted(text)}::{self.type}"
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """Whose rows. `name` is what people read; `value` the column's as text, None for rows without one."""
+
+    name: str
+    value: str | None
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A table as it is walked."""
+
+    schema: str
+    name: str
+    key: tuple[Column, ...]
+    tenant: Column | None
+
+    @property
+    def sql(self) -> str:
+        return f"{identifier(self.schema)}.{identifier(self.name)}"
+
+    @property
+    def keys(self) -> str:
+        return ", ".join(column.sql for column in self.key)
+
+    @property
+    def settings(self) -> str:
+        """What a transaction has to set, so that a key is written as it is read."""
+        dated = any(word in column.type for column in self.key for word in ("time", "date", "interval"))
+        return "SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = postgres; " if dated else ""
+
+    def literal(self, key: Key) -> str:
+        """A key as a row of values."""
+        written = ", ".join(column.literal(text) for column, text in zip(self.key, key, strict=True))
+        return f"({written})" if len(self.key) > 1 else written
+
+    @property
+    def texts(self) -> str:
+        return ", ".join(f"{column.sql}::text" for column in self.key)
+
+    @property
+    def order(self) -> str:
+        """By the columns: a bare name would be that of the answer's own, which is text and in another order."""
+        return ", ".join(f"{identifier(self.name)}.{column.sql}" for column in self.key)
+
+    @property
+    def row(self) -> str:
+        return f"({self.keys})" if len(self.key) > 1 else self.keys
+
+    def of(self, tenant: Tenant) -> list[str]:
+        """What is true of the tenant's rows alone."""
+        if self.tenant is None:
+            return []
+        if tenant.value is None:
+            return [f"{self.tenant.sql} IS NULL"]
+        return [f"{self.tenant.sql} = {self.tenant.literal(tenant.value)}"]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Keys after `after`, as far as `to`; None for no limit."""
+
+    after: Key | None
+    to: Key | None
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What one backfill does to the rows of a range. `cover` holds of the rows that the job has at all; `verify` is
+    what is asked in the end, None where nothing can be.
+    """
+
+    shape: Shape
+    set: str
+    todo: str | None
+    verify: str | None
+    cover: str | None = None  # of every statement that looks at rows
+    limit: str | None = None  # of the keys, which the index can use; it is part of `cover`
+
+    def bound(self, tenant: Tenant, after: Key | None, rows: int) -> str:
+        """The key of the last of the next `rows` rows; no row where fewer are left."""
+        shape = self.shape
+        return bound(shape, [*shape.of(tenant), *self._beyond(after), *([self.limit] if self.limit else [])], rows)
+
+    def fill(self, tenant: Tenant, within: Range, skipped: Sequence[Key], *, mend: bool = False) -> str:
+        """Fills. Its answer is how many rows were changed and, where there is a `todo`, how many still are."""
+        undone = self._undone(mend=mend)
+        where = _where([*self._rows(tenant, within, skipped), *([undone] if undone else [])])
+        update = f"UPDATE {self.shape.sql} SET\n{self.set}\n{where}"
+        if undone is None:
+            return update
+        return (
+            f"WITH filled AS ({update} RETURNING ({undone}) AS still) "
+            "SELECT count(*), count(*) FILTER (WHERE still) FROM filled"
+        )
+
+    def look(self, tenant: Tenant, within: Range, skipped: Sequence[Key]) -> str:
+        """How many rows of a range there are, are still to be done, and are not as `verify` says."""
+        counts = [_count(self._is_todo), _count(self._is_wrong)]
+        where = _where(self._rows(tenant, within, skipped))
+        return f"SELECT count(*), {', '.join(counts)} FROM {self.shape.sql}{where}"
+
+    def wrong(self, tenant: Tenant, within: Range, skipped: Sequence[Key]) -> str:
+        """The first key of a range that is not as it should be."""
+        return bound(self.shape, [*self._rows(tenant, within, skipped), self._is_wrong or "false"], 1)
+
+    def spoilt(self, tenant: Tenant, skipped: Sequence[Key]) -> str:
+        """How many of the rows that were left out are there and not as they should be."""
+        where = _where([*self.shape.of(tenant), self._among(skipped), *self._covered(), self._is_wrong or "true"])
+        return f"SELECT count(*) FROM {self.shape.sql}{where}"
+
+    def _rows(self, tenant: Tenant, within: Range, skipped: Sequence[Key]) -> list[str]:
+        upto = [f"{self.shape.row} <= {self.shape.literal(within.to)}"] if within.to is not None else []
+        left_out = [f"NOT {self._among(skipped)}"] if skipped else []
+        return [*self.shape.of(tenant), *self._beyond(within.after), *upto, *self._covered(), *left_out]
+
+    def _covered(self) -> list[str]:
+        return [f"({self.cover}\n)"] if self.cover else []
+
+    def _beyond(self, after: Key | None) -> list[str]:
+        return [f"{self.shape.row} > {self.shape.literal(after)}"] if after is not None else []
+
+    def _among(self, keys: Sequence[Key]) -> str:
+        listed = ", ".join(self.shape.literal(key) for key in keys)
+        return f"({self.shape.row} IN ({listed}))" if keys else "false"
+
+    @property
+    def _is_todo(self) -> str | None:
+        return f"(({self.todo}\n) IS TRUE)" if self.todo else None
+
+    @property
+    def _is_wrong(self) -> str | None:
+        return f"(({self.verify}\n) IS NOT TRUE)" if self.verify else None
+
+    def _undone(self, *, mend: bool) -> str | None:
+        parts = [part for part in (self._is_todo, self._is_wrong if mend else None) if part]
+        return f"({' OR '.join(parts)})" if parts else None
+
+
+def bound(shape: Shape, conditions: Sequence[str], rows: int) -> str:
+    """The key of the row at that place, counted from 1."""
+    return f"SELECT {shape.texts} FROM {shape.sql}{_where(conditions)} ORDER BY {shape.order} OFFSET {rows - 1} LIMIT 1"
+
+
+def _count(condition: str | None) -> str:
+    return f"count(*) FILTER (WHERE {condition})" if condition else "0"
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def index_for(shape: Shape, *, unique: bool) -> str:
+    """The statement that makes the index which is missing."""
+    columns = ", ".join(column.sql for column in ([shape.tenant] if shape.tenant else [])) or ""
+    listed = f"{columns}, {shape.keys}" if columns else shape.keys
+    return f"CREATE {'UNIQUE ' if unique else ''}INDEX CONCURRENTLY ON {shape.sql} ({listed})"
