@@ -82,4 +82,4 @@ def _windows(seen: _Seen, tenant: str) -> list[Window]:
     known = seen.tenants.get(tenant)
     if known is None:
         return []
-    return [seen.agenda.migration(tenant, seen.at), *(one.window for one in closing_to(known, seen.freezes))]
+    return [seen.agenda.background(tenant, seen.at), *(one.window for one in closing_to(known, seen.freezes))]

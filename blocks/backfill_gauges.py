@@ -45,7 +45,7 @@ SELECT greatest(max(extract(epoch FROM clock_timestamp() - began)), 0)::float8, 
     UNION ALL
     SELECT prepared, 0 FROM pg_prepared_xacts WHERE database = current_database()
 ) AS transactions (began, hidden)
-""",  # noqa: S608 - of constants
+""",
     # Of the table, of its partitions, and of where their large values are.
     "autovacuum": """
 WITH t AS (

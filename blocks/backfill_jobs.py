@@ -28,8 +28,8 @@ ALL = "*"  # what the engine calls the one tenant of a table that does not say w
 @dataclass(frozen=True)
 class Job:
     """One backfill on one database. `tenants` are who lives there and has the release, in no order; `missing` are those
-    of them whom nobody has found verified, or None where the whole table is to be walked. `commit` is the first that
-    has the dual write.
+    whom nobody has found verified, as the table calls them, or None where no run came to the end of the table yet.
+    `commit` is the first that has the dual write.
     """
 
     database: str
@@ -110,7 +110,7 @@ class Carried:
         commit = writing(self.tools, one) or self.cut.commit.commit
         past = past_of(self.tools, database, one, there, commit)
         lost, verified = {t: e for t, e in past.lost().items() if t in mine}, past.verified()
-        missing = tuple(t for t in mine if t not in verified) if past.whole else None
+        missing = None if past.left is None else tuple(sorted({t for t in mine if t not in verified} | past.left))
         return Job(database, one, commit, tuple(mine), missing, lost)
 
 

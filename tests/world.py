@@ -49,8 +49,8 @@ from tests.shop import FLAGS, PRODUCT, SECRET, TENANTS, people
 # What asks and changes nothing: a death beside it leaves the same world as one at the moment before it.
 READS = frozenset(
     {
-        "about", "added", "backfills", "beside", "calendars_of", "changes", "entries", "every", "fingerprint", "history",
-        "latest", "model_dump", "people", "personal", "recorded", "resolve", "running", "vkey",
+        "about", "added", "backfills", "beside", "calendars_of", "changes", "entries", "every", "fingerprint",
+        "history", "latest", "model_dump", "people", "personal", "recorded", "resolve", "running", "vkey",
     }
 )  # fmt: skip
 

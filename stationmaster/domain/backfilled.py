@@ -55,10 +55,10 @@ class Past:
         return self.told[0].index if self.told else None
 
     @property
-    def whole(self) -> bool:
-        """Whether the last run left nobody behind."""
-        last = self.told[-1] if self.told else None
-        return last is not None and last.step == "backfilled" and not last.fact["left"]
+    def left(self) -> frozenset[str] | None:
+        """Whom the last run that came to its end left, as the table calls them; None where none did."""
+        ended = [entry for entry in self.told if entry.step == "backfilled"]
+        return frozenset(ended[-1].fact["left"]) if ended else None
 
     def verified(self) -> frozenset[str]:
         """The tenants of whom it was found, and who were served with the dual write ever since that run began."""

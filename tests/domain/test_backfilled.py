@@ -45,15 +45,15 @@ def filled() -> Told:
 def test_whoever_was_found_verified_is() -> None:
     past = filled().past
     assert past.verified() == {"acme", "birch"}
-    assert (past.lost(), past.whole) == ({}, True)
+    assert (past.lost(), past.left) == ({}, frozenset())
 
 
 def test_nobody_is_before_it_was_begun_or_while_it_lasts() -> None:
     told = Told()
     told.runs("acme", "1")
-    assert (told.past.verified(), told.past.lost(), told.past.began, told.past.whole) == (frozenset(), {}, None, False)
+    assert (told.past.verified(), told.past.lost(), told.past.began, told.past.left) == (frozenset(), {}, None, None)
     told.begin()
-    assert (told.past.verified(), told.past.lost(), told.past.whole) == (frozenset(), {}, False)
+    assert (told.past.verified(), told.past.lost(), told.past.left) == (frozenset(), {}, None)
 
 
 def test_who_is_led_back_past_the_dual_write_loses_it_whichever_release_did_it() -> None:
@@ -107,10 +107,10 @@ def test_another_declaration_under_the_same_name_is_another_backfill() -> None:
     assert [first(began, "totals", spec) for spec in ("s1", "s2", "s3")] == [*began, None]
 
 
-def test_a_run_that_left_somebody_is_not_the_whole() -> None:
+def test_whom_a_run_left_is_known_until_the_next_is_through() -> None:
     told = filled()
     told.end(told.begin(again=1), "acme", left=("birch",))
-    assert not told.past.whole
+    assert told.past.left == {"birch"}
     assert fillings(told.entries) == {JOB: Filling(state="in part", rows=7, tenants=1, left=("birch",))}
 
 

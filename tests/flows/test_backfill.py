@@ -1,5 +1,5 @@
-"""Backfills inside a release, told with the fakes: after its waves, ring by ring, for who has it; what it waits for, and
-what a way back takes away.
+"""Backfills inside a release, told with the fakes: after its waves, ring by ring, for who has it; what it waits for,
+and what a way back takes away.
 """
 
 from collections.abc import Iterator
@@ -10,15 +10,16 @@ import pytest
 from stationmaster.blocks.approval import mandate_of
 from stationmaster.blocks.backfill_stage import BackfillFailedInStageError
 from stationmaster.blocks.ordering import give_order
-from stationmaster.domain.entries import Draft
 from stationmaster.domain.documents import DocumentError
+from stationmaster.domain.entries import Draft
 from stationmaster.domain.release import why
 from tests.filled import FILE, JOBS, declare, filled, states
 from tests.shop import OPEN
 from tests.world import Killed, World, once
 from tests.world import world as made
 
-SHUT = 'calendar: {timezone: UTC, default: open, blackouts: [{name: audit, start: "2026-11-23", end: "2026-11-24"}]}'
+AUDIT = '{name: audit, rrule: FREQ=DAILY, start: "06:00", end: "20:00"}'
+SHUT = f"calendar: {{timezone: UTC, default: open, blackouts: [{AUDIT}]}}"
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ def test_who_is_in_a_blackout_is_waited_for_until_its_end_and_the_others_are_fil
     text = world.directory.read_text()
     world.power.trap = once("database.backfill", lambda _: world.directory.write_text(text.replace(OPEN, SHUT, 1)))
     assert world.start().name == "WaitingForWindow"
-    assert world.status().until == "2026-11-24T00:00:00Z"
+    assert world.status().until == "2026-11-23T20:00:00Z"
     assert filled(world) == ["birch", "long-gone", "cedar"]
     world.directory.write_text(text)
     assert world.start().name == "Released"
