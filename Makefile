@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 SAMPLE ?= full
 FAST   := $(BIN)/pytest -q -n auto --dist worksteal
 
-.PHONY: demo down test test-slow check format bench docs clean
+.PHONY: demo down test test-slow check format bench bench-backfill docs clean
 
 demo: $(STAMP)
 	$(BIN)/stationmaster demo --scenario all
@@ -33,6 +33,9 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+bench-backfill: $(STAMP)
+	$(BIN)/python -m benchmarks backfill
 
 docs: $(STAMP)
 	$(BIN)/python docs/generate.py

@@ -19,10 +19,11 @@ _INI = "[alembic]\nscript_location = %(here)s\nrecursive_version_locations = tru
 
 
 @contextmanager
-def server() -> Iterator[Postgres]:
+def server(settings: str | None = None) -> Iterator[Postgres]:
     """PostgreSQL from its wheel, on a socket of its own, gone afterwards."""
     root = Path(tempfile.mkdtemp(dir="/tmp", prefix="stm-"))
     postgres = cluster(root)
+    postgres.settings = settings or postgres.settings
     try:
         postgres.start()
         yield postgres

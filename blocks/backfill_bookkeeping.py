@@ -10,7 +10,7 @@ from typing import Any
 
 from stationmaster.blocks.backfill_asked import BackfillRefusedError, BackfillUnknownError
 from stationmaster.blocks.backfill_cover import Means, bound_of
-from stationmaster.blocks.backfill_sessions import LONG, Connection, transaction
+from stationmaster.blocks.backfill_sessions import LONG, Connection, rows, transaction
 from stationmaster.blocks.backfill_table import Table
 from stationmaster.domain.backfill_statements import Tenant
 from stationmaster.domain.backfill_states import before
@@ -91,14 +91,13 @@ def open_job(connection: Connection, spec: Backfill, table: Table, means: Means 
 def must_be_new_or_same(connection: Connection, spec: Backfill, table: Table, *, restart: bool) -> None:
     """Raises BackfillRefusedError, as `open_job` would; without changing anything."""
     if is_there(connection):
-        row = connection.execute(_JOB, (spec.name, table.shape.schema)).fetchone()
-        if row is not None:
+        for row in rows(connection, _JOB, (spec.name, table.shape.schema)):
             _is_over(row, spec, restart=restart)
 
 
 def is_there(connection: Connection) -> bool:
     """Whether any backfill ever began in this database."""
-    return connection.execute(EXISTS).fetchone() == (True,)
+    return rows(connection, EXISTS) == [(True,)]
 
 
 def _is_over(row: tuple[Any, ...], spec: Backfill, *, restart: bool) -> bool:
@@ -144,7 +143,8 @@ def _begin(connection: Connection, spec: Backfill, table: Table, means: Means | 
 
 def mark_ready(connection: Connection, job: Job) -> None:
     """Nobody is left who could bring a row that counts."""
-    connection.execute("UPDATE stationmaster.backfill SET ready = true WHERE id = %s", (job.id,))
+    with transaction(connection):
+        connection.execute("UPDATE stationmaster.backfill SET ready = true WHERE id = %s", (job.id,))
 
 
 def note_tenants(connection: Connection, job: Job, table: Table, cover: str | None) -> int:
@@ -153,8 +153,8 @@ def note_tenants(connection: Connection, job: Job, table: Table, cover: str | No
     """
     with transaction(connection, LONG):
         found = connection.execute(_tenants(table, cover).encode()).fetchall()
-        rows = [(NONE if name is None else str(name), name is None, count) for name, count in found]
-        row = connection.execute(_NOTE, (*map(list, zip(*rows, strict=True)), job.id)).fetchone() if rows else None
+        noted = [(NONE if name is None else str(name), name is None, count) for name, count in found]
+        row = connection.execute(_NOTE, (*map(list, zip(*noted, strict=True)), job.id)).fetchone() if noted else None
     return int(row[0]) if row else 0
 
 
@@ -250,22 +250,20 @@ def jobs_named(connection: Connection, name: str) -> list[int]:
     Raises:
         BackfillUnknownError: with the nearest name.
     """
-    rows = []
+    known: list[tuple[Any, ...]] = []
     if is_there(connection):
-        rows = connection.execute("SELECT name, id, schema = current_schema() FROM stationmaster.backfill").fetchall()
-    found = [row for row in rows if row[0] == name]
+        known = rows(connection, "SELECT name, id, schema = current_schema() FROM stationmaster.backfill")
+    found = [row for row in known if row[0] == name]
     if not found:
         raise BackfillUnknownError(
-            f"no backfill named {name!r} ever began here", hint=nearest(name, {str(row[0]) for row in rows})
+            f"no backfill named {name!r} ever began here", hint=nearest(name, {str(row[0]) for row in known})
         )
     return [row[1] for row in found if row[2]] or [row[1] for row in found]
 
 
 def must_have_tenant(connection: Connection, jobs: list[int], tenant: str) -> None:
     """Raises BackfillUnknownError."""
-    rows = connection.execute(
-        "SELECT tenant FROM stationmaster.backfill_tenant WHERE backfill = ANY(%s)", (jobs,)
-    ).fetchall()
-    known = {str(row[0]) for row in rows}
+    asked = "SELECT tenant FROM stationmaster.backfill_tenant WHERE backfill = ANY(%s)"
+    known = {str(row[0]) for row in rows(connection, asked, (jobs,))}
     if tenant not in known:
         raise BackfillUnknownError(f"it has no tenant {tenant!r}", hint=nearest(tenant, known))

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from stationmaster.blocks.backfill_asked import BackfillRefusedError, BackfillWrongError
-from stationmaster.blocks.backfill_sessions import LONG, Connection, transaction
+from stationmaster.blocks.backfill_sessions import LONG, Connection, rows, transaction
 from stationmaster.blocks.backfill_table import Table
 from stationmaster.domain.backfill_faults import told
 from stationmaster.domain.backfills import Backfill
@@ -22,14 +22,12 @@ _BOOL, _TIMESTAMPTZ = 16, 1184
 _TIMES = {1114: "timestamp without time zone", 1082: "date"}
 _INTEGERS = {"smallint", "integer", "bigint"}
 _SEQUENCE = r"""
-    SELECT s.seqrelid::int8, s.seqrelid::regclass::text, s.seqincrement::int8, s.seqcache::int8, s.seqcycle,
-        pg_sequence_last_value(s.seqrelid)
+    SELECT s.seqrelid::int8, s.seqrelid::regclass::text, s.seqincrement::int8, s.seqcache::int8, s.seqcycle
     FROM pg_sequence s JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid
         AND d.refclassid = 'pg_class'::regclass AND d.refobjid = %(table)s::oid AND d.refobjsubid = %(column)s
         AND d.deptype = 'i'
     UNION
-    SELECT s.seqrelid::int8, s.seqrelid::regclass::text, s.seqincrement::int8, s.seqcache::int8, s.seqcycle,
-        pg_sequence_last_value(s.seqrelid)
+    SELECT s.seqrelid::int8, s.seqrelid::regclass::text, s.seqincrement::int8, s.seqcache::int8, s.seqcycle
     FROM pg_attrdef f JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
         AND d.refclassid = 'pg_class'::regclass
     JOIN pg_sequence s ON s.seqrelid = d.refobjid
@@ -110,20 +108,18 @@ def bound_of(connection: Connection, means: Means) -> str:
     """What the sequence had given out; empty where time says it."""
     if means.sequence is None:
         return ""
-    row = connection.execute(
-        "SELECT coalesce(pg_sequence_last_value(%s::oid), 0)::text", (means.sequence[0],)
-    ).fetchone()
-    return str(row[0]) if row else "0"
+    ((bound,),) = rows(connection, "SELECT coalesce(pg_sequence_last_value(%s::oid), 0)::text", (means.sequence[0],))
+    return str(bound)
 
 
 def await_others(connection: Connection, cover: Cover, say: Callable[[str], None], stopped: Callable[[], bool]) -> bool:
     """Wait for everybody who was at work at this moment; False where the run was stopped before."""
     if not cover.sources:
         time.sleep(0.1)  # whoever took its time just now is seen by its lock a moment later
-    others = connection.execute(*_question(connection, cover)).fetchall()
+    others = rows(connection, *_question(connection, cover))
     names, told_of = [str(row[0]) for row in others], ""
     while names:
-        left = connection.execute(_LEFT, (names,)).fetchall()
+        left = rows(connection, _LEFT, (names,))
         names = sorted({str(row[0]) for row in left} & set(names))
         if not names:
             break
@@ -141,7 +137,7 @@ def _question(connection: Connection, cover: Cover) -> tuple[Any, ...]:
     if not cover.sources:
         return (_BEGUN,)
     table, sequence = cover.sources
-    parts = [row[0] for row in connection.execute(_CHILDREN, (table,)).fetchall()]
+    parts = [row[0] for row in rows(connection, _CHILDREN, (table,))]
     return _DRAWN, ([table, sequence, *parts],)
 
 
@@ -190,17 +186,16 @@ def _not_by_sequence(connection: Connection, table: Table) -> Means | str:
         return "its key is not one integer column that a sequence counts"
     (key,) = table.shape.key
     given = {"table": table.oid, "column": table.columns[key.name][2]}
-    found = connection.execute(_SEQUENCE, given).fetchall()
+    found = rows(connection, _SEQUENCE, given)
     if len(found) != 1:
         return f"no sequence gives {key.name!r} its values"
-    oid, name, increment, cache, cycles, last = found[0]
+    oid, name, increment, cache, cycles = found[0]
     if increment != 1 or cache != 1 or cycles:
         return f"sequence {name} does not count one by one (increment {increment}, cache {cache})"
     with transaction(connection, LONG, read_only=True):
         row = connection.execute(f"SELECT max({key.sql}) FROM {table.shape.sql}".encode()).fetchone()
     highest = row[0] if row else None
-    again = connection.execute("SELECT pg_sequence_last_value(%s::oid)", (oid,)).fetchone()
-    last = again[0] if again else last
+    ((last,),) = rows(connection, "SELECT pg_sequence_last_value(%s::oid)", (oid,))
     if highest is not None and (last is None or last < highest):
         return f"there are rows above what sequence {name} has given out"
     return Means(sequence=(oid, name))

@@ -5,27 +5,33 @@ way from batch to batch is an index's and not a sort's. Nothing is run: EXPLAIN 
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
 
 from stationmaster.blocks.backfill_asked import BackfillRefusedError, BackfillWrongError
-from stationmaster.blocks.backfill_sessions import Connection, transaction
+from stationmaster.blocks.backfill_sessions import Connection, rows, transaction
 from stationmaster.blocks.backfill_table import Table
 from stationmaster.domain.backfill_faults import told
 from stationmaster.domain.backfill_sql import is_volatile_word
-from stationmaster.domain.backfill_statements import bound, index_for
+from stationmaster.domain.backfill_statements import Range, Shape, Tenant, Unknown, bound, index_for
 from stationmaster.domain.backfills import Backfill
 from stationmaster.domain.errors import nearest
 from stationmaster.domain.migration_row_types import identifier
 
 _NO_COLUMN = re.compile(r'column "?(?:[^".]+\.)?([^"]+?)"? (?:of relation .* )?does not exist')
-_WAYS = {"Limit", "Result", "Append", "Merge Append", "Index Scan", "Index Only Scan", "Subquery Scan"}
+_WAYS = {"Limit", "Result", "Append", "Merge Append", "Subquery Scan"}
 _SCANS = {"Index Scan", "Index Only Scan"}
 _GENERIC = """
     SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off;
     SET LOCAL enable_bitmapscan = off; SET LOCAL enable_incremental_sort = off
+"""
+_FIRST = """
+    SELECT DISTINCT a.attname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indrelid IN (SELECT %s::oid UNION SELECT relid FROM pg_partition_tree(%s::oid::regclass))
+        AND x.relname = ANY(%s)
 """
 _NAME = "stationmaster_backfill_guard"
 _CHANGING = """
@@ -49,18 +55,32 @@ def must_understand(connection: Connection, spec: Backfill, table: Table) -> Non
             _explain(connection, table, field, f"SELECT FROM {name} WHERE (\n{text}\n)")
 
 
-def must_have_index(connection: Connection, table: Table) -> None:
-    """Raises BackfillRefusedError, with the statement that makes the index."""
-    plan = _plan_of_bound(connection, table)
-    for node in _nodes(plan):
-        ranged = node["Node Type"] not in _SCANS or ("Index Cond" in node and ("Filter" not in node or table.small))
-        if node["Node Type"] not in _WAYS or not ranged:
-            raise BackfillRefusedError(
-                f"no index of {table.shape.name!r} leads from key to key"
-                + (" of a tenant" if table.shape.tenant else "")
-                + ", so that each batch would read the whole table",
-                hint=index_for(table.shape, unique=False),
-            )
+def must_have_index(connection: Connection, table: Table) -> Table:
+    """The table as it is to be walked. Raises BackfillRefusedError, with the statement that makes the index."""
+    for shape in (table.shape, *([replace(table.shape, leads=False)] if table.small else [])):
+        nodes = list(_nodes(_plan_of_bound(connection, shape)))
+        if all(_leads(node, small=table.small) for node in nodes) and _begins(connection, table, shape, nodes):
+            return replace(table, shape=shape)
+    of = " of a tenant" if table.shape.tenant else ""
+    raise BackfillRefusedError(
+        f"no index of {table.shape.name!r} leads from key to key{of}, so that each batch would read the whole table",
+        hint=index_for(table.shape, unique=False),
+    )
+
+
+def _begins(connection: Connection, table: Table, shape: Shape, nodes: list[dict[str, Any]]) -> bool:
+    """Whether the indexes of a plan begin with the tenant: PostgreSQL can skip through one that does not."""
+    if shape.tenant is None or not shape.leads:
+        return True
+    names = [node["Index Name"] for node in nodes if "Index Name" in node]
+    return {str(row[0]) for row in rows(connection, _FIRST, (table.oid, table.oid, names))} == {shape.tenant.name}
+
+
+def _leads(node: dict[str, Any], *, small: bool) -> bool:
+    """Whether a part of the plan goes from key to key, and leaves nothing out that it read."""
+    if node["Node Type"] in _SCANS:
+        return "Index Cond" in node and ("Filter" not in node or small)
+    return node["Node Type"] in _WAYS
 
 
 @dataclass(frozen=True)
@@ -84,21 +104,22 @@ def proof_of(connection: Connection, spec: Backfill) -> Proof:
     if spec.set is None or any(one.sql is None or one.reads & (changed | {"*"}) for one in spec.assignments):
         return undone
     calls = frozenset(name for one in spec.assignments for name in one.functions)
-    if any(map(is_volatile_word, calls)) or connection.execute(_CHANGING, (list(calls),)).fetchall():
+    if any(map(is_volatile_word, calls)) or rows(connection, _CHANGING, (list(calls),)):
         return undone
     same = [f"{identifier(one.column)} IS NOT DISTINCT FROM (\n{one.sql}\n)" for one in spec.assignments]
     return Proof(" AND ".join(same), of_values=True)
 
 
-def _plan_of_bound(connection: Connection, table: Table) -> dict[str, Any]:
+def _plan_of_bound(connection: Connection, shape: Shape) -> dict[str, Any]:
     """For values that are not known yet, so that it does not depend on which rows there are."""
-    shape = table.shape
     columns = [*([shape.tenant] if shape.tenant else []), *shape.key]
-    holes = [f"${n}::{column.type}" for n, column in enumerate(columns, 1)]
-    after = ", ".join(holes[-len(shape.key) :])
-    beyond = f"{shape.row} > ({after})" if len(shape.key) > 1 else f"{shape.row} > {after}"
-    of = [f"{shape.tenant.sql} = {holes[0]}"] if shape.tenant else []
-    asked = bound(shape, [*of, beyond], 100)
+    unknown = replace(
+        shape, key=tuple(Unknown(one.name, one.type) for one in shape.key),
+        tenant=Unknown(shape.tenant.name, shape.tenant.type) if shape.tenant else None,
+    )  # fmt: skip
+    holes = tuple(f"${n}" for n in range(1, len(columns) + 1))
+    after = holes[-len(shape.key) :]
+    asked = bound(unknown, unknown.between(Tenant("", holes[0]), Range(after, None)), 100)
     with transaction(connection, read_only=True):
         connection.execute(_GENERIC)
         connection.execute(f"PREPARE {_NAME} ({', '.join(['text'] * len(columns))}) AS {asked}".encode())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stationmaster.blocks.backfill_bookkeeping import LEASED
-from stationmaster.blocks.backfill_sessions import Connection, transaction
+from stationmaster.blocks.backfill_sessions import Connection, rows, transaction
 from stationmaster.domain.backfill_statements import Key
 
 SECONDS = 15
@@ -79,8 +79,7 @@ class Lease:
 
 def pooled(connection: Connection) -> bool:
     """Whether a pooler is in between, whose sessions outlive us: then a lease ends by its time alone."""
-    row = connection.execute("SELECT pg_backend_pid()").fetchone()
-    return row is None or connection.info.backend_pid != row[0]
+    return rows(connection, "SELECT pg_backend_pid()") != [(connection.info.backend_pid,)]
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,12 @@ from stationmaster.blocks.backfill_bookkeeping import (
 )
 from stationmaster.blocks.backfill_brake import Brake
 from stationmaster.blocks.backfill_cover import Cover, Means, await_others, means_of
-from stationmaster.blocks.backfill_fillers import BySql
+from stationmaster.blocks.backfill_fillers import filler, function_of
+from stationmaster.blocks.backfill_function import SETTINGS
+from stationmaster.blocks.backfill_gauges import Gauges
 from stationmaster.blocks.backfill_guard import Proof, must_have_index, must_understand, proof_of
 from stationmaster.blocks.backfill_lease import Wanted
-from stationmaster.blocks.backfill_sessions import Connection, session, transaction
+from stationmaster.blocks.backfill_sessions import Connection, connect, rows, session, transaction
 from stationmaster.blocks.backfill_status import batches, progress
 from stationmaster.blocks.backfill_table import Table, table_of
 from stationmaster.blocks.backfill_walk import Act
@@ -43,11 +45,14 @@ class Asked:
     means: Means | None  # None where `todo` says which rows
 
 
-def asked(connection: Connection, spec: Backfill) -> Asked:
-    """Raises BackfillWrongError, BackfillRefusedError; nothing is changed."""
+def asked(connection: Connection, spec: Backfill, options: Options) -> Asked:
+    """Raises BackfillWrongError, BackfillRefusedError, FunctionWrongError; nothing is changed."""
     table = table_of(connection, spec)
+    if spec.function is not None:
+        with function_of(spec, table, options.folder) as function:
+            function.start()
     must_understand(connection, spec, table)
-    must_have_index(connection, table)
+    table = must_have_index(connection, table)
     return Asked(
         table, proof_of(connection, spec), None if spec.todo is not None else means_of(connection, spec, table)
     )
@@ -63,7 +68,7 @@ class Run:
 
     def run(self) -> Ended:
         with self._session() as connection:
-            known = asked(connection, self._spec)
+            known = asked(connection, self._spec, self._options)
             job = open_job(connection, self._spec, known.table, known.means, restart=self._options.restart)
             cover = known.means.cover(known.table, job.started_at, job.bound) if known.means else None
             ready = self._may_begin(connection, job, cover)
@@ -92,7 +97,10 @@ class Run:
             known.table.shape, spec.set or "", spec.todo, known.proof.sql,
             cover.sql if cover else None, cover.limit if cover else None,
         )  # fmt: skip
-        return Act(filling, BySql(filling), known.proof.of_values)
+        settings = known.table.shape.settings
+        if spec.function is not None:
+            settings = "".join(f"SET LOCAL {name} = '{value}'; " for name, value in SETTINGS.items())
+        return Act(filling, known.proof.of_values, self._options.mend, settings)
 
     def _rounds(self, job: Job, table: Table, act: Act) -> dict[str, str]:
         """Tenants that appeared while the others were worked on are worked on too."""
@@ -106,12 +114,21 @@ class Run:
 
     def _round(self, job: Job, table: Table, act: Act) -> dict[str, str]:
         spec, options = self._spec, self._options
-        brake = Brake(options, (options.hold,), Rate(spec.rows_per_second))
+        gauges = Gauges(lambda: connect(self._url), table.shape.sql, spec.throttle)
+        brake = Brake(options, (options.hold, gauges.why), Rate(spec.rows_per_second))
         task = Task(
-            self._url, Wanted(job.id, options.only, options.ranks), act, table.oid,
+            self._url, Wanted(job.id, options.only, options.ranks), act,
+            lambda: filler(spec, table, act.filling, options.folder), table.oid,
             lambda lease: tenant_of(table, lease.tenant, untenanted=lease.untenanted), spec.batch, options.patience,
-            options.mend,
         )  # fmt: skip
+        with gauges:
+            self._carry_out(job, task, brake)
+        self._held = brake.held
+        return brake.refused
+
+    def _carry_out(self, job: Job, task: Task, brake: Brake) -> None:
+        """Raises what the first worker that could not go on raised."""
+        options = self._options
         failed: list[BaseException] = []
         threads = [
             threading.Thread(target=self._work, args=(Worker(task, brake), failed), daemon=True)
@@ -126,10 +143,8 @@ class Run:
                 options.stop.set()
             for thread in threads:
                 thread.join()
-        self._held = brake.held
         if failed:
             raise failed[0]
-        return brake.refused
 
     def _work(self, worker: Worker, failed: list[BaseException]) -> None:
         try:
@@ -179,4 +194,4 @@ class Run:
 
 def job_is_walked(connection: Connection, job: Job) -> bool:
     """Whether its tenants are known at all."""
-    return connection.execute("SELECT ready FROM stationmaster.backfill WHERE id = %s", (job.id,)).fetchone() == (True,)
+    return rows(connection, "SELECT ready FROM stationmaster.backfill WHERE id = %s", (job.id,)) == [(True,)]

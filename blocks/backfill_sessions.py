@@ -5,10 +5,11 @@ give each of them another session, and a role or a database may have settings of
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import IsolationLevel
+from psycopg.pq import TransactionStatus
 
 from stationmaster.blocks.backfill_asked import BackfillRefusedError, BackfillStoppedError
 from stationmaster.blocks.postgres import DatabaseAddressError, plain
@@ -61,6 +62,14 @@ def transaction(connection: Connection, timeout: str = READ, *, read_only: bool 
     with connection.transaction():
         connection.execute(f"SET LOCAL statement_timeout = '{timeout}'; SET LOCAL lock_timeout = '10s'")
         yield connection
+
+
+def rows(connection: Connection, question: bytes | LiteralString, given: Any = None) -> list[tuple[Any, ...]]:  # noqa: ANN401
+    """The answer to a question, in the transaction that is open or in one of its own."""
+    if connection.info.transaction_status == TransactionStatus.INTRANS:
+        return connection.execute(question, given).fetchall()
+    with transaction(connection, read_only=True):
+        return connection.execute(question, given).fetchall()
 
 
 def refusal(error: psycopg.Error) -> BackfillStoppedError | BackfillRefusedError:

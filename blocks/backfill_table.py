@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stationmaster.blocks.backfill_asked import BackfillRefusedError, BackfillWrongError
-from stationmaster.blocks.backfill_sessions import Connection
+from stationmaster.blocks.backfill_sessions import Connection, rows
 from stationmaster.domain.backfill_sql import names_of
 from stationmaster.domain.backfill_statements import Column, Shape, index_for
 from stationmaster.domain.backfills import Backfill
@@ -53,13 +53,13 @@ class Table:
 
 def table_of(connection: Connection, spec: Backfill) -> Table:
     """Raises BackfillWrongError, BackfillRefusedError."""
-    if connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
+    if rows(connection, "SELECT pg_is_in_recovery()") == [(True,)]:
         raise BackfillRefusedError(
             "the database is a standby, which can only be read", hint="give the address of the primary"
         )
     row = _row(connection, spec)
     oid, schema, name, *_, reltuples = row
-    columns = {str(c[0]): (str(c[1]), bool(c[2]), int(c[3])) for c in connection.execute(_COLUMNS, (oid,)).fetchall()}
+    columns = {str(c[0]): (str(c[1]), bool(c[2]), int(c[3])) for c in rows(connection, _COLUMNS, (oid,))}
     _must_be_there(columns, "key", spec.key)
     _must_be_there(columns, "tenant", [spec.tenant] if spec.tenant else [])
     _must_be_there(columns, "set" if spec.set else "writes", spec.changed)
@@ -69,19 +69,18 @@ def table_of(connection: Connection, spec: Backfill) -> Table:
         Column(spec.tenant, columns[spec.tenant][0]) if spec.tenant else None,
     )  # fmt: skip
     _must_find_one_row(connection, oid, shape, columns)
-    counted = connection.execute(
-        f"SELECT count(*) FROM (SELECT FROM {shape.sql} LIMIT {_SMALL + 1}) few".encode()
-    ).fetchone()
-    return Table(oid, shape, columns, small=bool(counted and counted[0] <= _SMALL), many=reltuples > _MANY)
+    ((counted,),) = rows(connection, f"SELECT count(*) FROM (SELECT FROM {shape.sql} LIMIT {_SMALL + 1}) few".encode())
+    return Table(oid, shape, columns, small=counted <= _SMALL, many=reltuples > _MANY)
 
 
 def _row(connection: Connection, spec: Backfill) -> tuple[Any, ...]:
     *schema, name = names_of(spec.table)
     given = {"table": name, "schema": schema[0] if schema else None}
-    row = connection.execute(_TABLE, given).fetchone()
-    if row is None:
-        known = [str(one[0]) for one in connection.execute(_TABLES).fetchall()]
+    found = rows(connection, _TABLE, given)
+    if not found:
+        known = [str(one[0]) for one in rows(connection, _TABLES)]
         raise BackfillWrongError("table", f"there is no table {spec.table!r} here", nearest(spec.table, known))
+    (row,) = found
     _, _, _, kind, persistence, hidden, inherited, ruled, readable, _ = row
     wrong = {
         f"{spec.table!r} is {_KINDS.get(kind)}; rows are filled in a table": kind in _KINDS,
@@ -116,7 +115,7 @@ def _must_find_one_row(
                 hint="ALTER TABLE … ALTER … SET NOT NULL, or another key",
             )
     named = {column.name for column in shape.key} | ({shape.tenant.name} if shape.tenant else set())
-    found = [set(row[0]) for row in connection.execute(_UNIQUE, (oid,)).fetchall()]
+    found = [set(row[0]) for row in rows(connection, _UNIQUE, (oid,))]
     if not any(one <= named for one in found):
         raise BackfillRefusedError(
             f"no unique index says that {_listed(shape)} is one row of {shape.name!r}",

