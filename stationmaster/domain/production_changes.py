@@ -47,11 +47,11 @@ def _in_stage(entry: Entry) -> bool:
 
 
 def _on_stage(entry: Entry) -> bool:
-    return bool(entry.fact["database"] == STAGE)
+    return entry.subject.startswith(f"{STAGE}/")
 
 
 def _filled(entry: Entry) -> str:
-    return "in part" if entry.fact["left"] else "verified"
+    return "in part" if entry.fact.get("left") else "verified"
 
 
 def _ordinary(entry: Entry) -> bool:
