@@ -2,12 +2,12 @@
 as they should be. It changes nothing.
 """
 
-import re
 from typing import Any
 
 from psycopg import sql
 
 from stationmaster.blocks.postgres import connected
+from stationmaster.domain.backfill_sql import names_of
 from stationmaster.domain.errors import InputError
 
 # Of sessions of other roles the type may be hidden from ours; what they call themselves never is.
@@ -16,7 +16,6 @@ _SESSIONS = """
     WHERE datname = current_database() AND pid <> pg_backend_pid()
       AND coalesce(backend_type, 'client backend') = 'client backend'
 """
-_TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?")
 
 
 class BackfillUnreadableError(InputError):
@@ -35,10 +34,12 @@ def unverified(url: str, name: str, table: str, verify: str, seconds: int) -> in
     """How many rows of a table are not as the product's own expression says, an unknown answer included. It may only
     read, and ends after so many seconds.
     """
-    if not _TABLE.fullmatch(table):
-        raise BackfillUnreadableError(f"{table!r} is not the name of a table", hint="write TABLE or SCHEMA.TABLE")
+    try:
+        names = names_of(table)
+    except ValueError as error:
+        raise BackfillUnreadableError(str(error)) from None
     where: Any = sql.SQL(verify)  # the product's own, as its revisions are
-    asked = sql.SQL("SELECT count(*) FROM {} WHERE ({}) IS NOT TRUE").format(sql.Identifier(*table.split(".")), where)
+    asked = sql.SQL("SELECT count(*) FROM {} WHERE ({}) IS NOT TRUE").format(sql.Identifier(*names), where)
     with connected(url, name) as connection, connection.transaction():
         connection.execute("SET TRANSACTION READ ONLY")
         connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(f"{seconds}s")))

@@ -26,7 +26,7 @@ _DATABASE = re.compile(r"^(postgresql://[^/?]*)(/[^?]*)?(\?.*)?$")
 _TABLES = """
     SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND c.relname NOT IN ('alembic_version', 'stationmaster_migration')
-    AND n.nspname <> 'information_schema'
+    AND n.nspname NOT IN ('information_schema', 'stationmaster')
     AND n.nspname NOT LIKE 'pg\\_%'
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
 """

@@ -20,7 +20,8 @@ from ruamel.yaml import YAML
 
 from stationmaster.blocks.toolbox import KINDS
 from stationmaster.cli.main import app
-from stationmaster.domain import errors, stages
+from stationmaster.domain import backfill_states, errors, stages
+from stationmaster.domain.backfills import Backfill
 from stationmaster.domain.documents import schema
 from stationmaster.domain.entries import OBSERVED, STEPS, UNDONE_BY
 from stationmaster.domain.errors import Exit
@@ -53,7 +54,7 @@ def pages() -> dict[str, str]:
     }
     parts = {
         f"reference/{name}.md": _filled(HERE / "reference" / f"{name}.md")
-        for name in ("stages", "ledger", "migration-rules", "migration-corpus")
+        for name in ("stages", "ledger", "migration-rules", "migration-corpus", "backfills")
     }
     return whole | parts
 
@@ -222,6 +223,18 @@ def _edge_table() -> str:
     return "\n".join(rows)
 
 
+def _backfill_keys() -> str:
+    return "\n".join(_keys(Backfill.model_json_schema()))
+
+
+def _backfill_edges() -> str:
+    rows = ["| From | Event | To | Who causes it |", "|---|---|---|---|"]
+    for edge in backfill_states.EDGES:
+        before = ", ".join(f"`{state}`" for state in edge.states)
+        rows.append(f"| {before} | `{edge.event}` | `{edge.to}` | {edge.by} |")
+    return "\n".join(rows)
+
+
 def _rule_table() -> str:
     """Every rule of the linter of schema changes, to look up."""
     rows = ["| rule | severity | lock | what |", "|---|---|---|---|"]
@@ -305,7 +318,8 @@ def _cell(text: str) -> str:
 
 _TABLES = {
     "steps": _step_table, "stages": _stage_table, "edges": _edge_table, "rules": _rule_table,
-    "examples": _rule_examples, "squawk": _squawk_table, "corpus": _corpus_table,
+    "examples": _rule_examples, "squawk": _squawk_table, "corpus": _corpus_table, "backfill_keys": _backfill_keys,
+    "backfill_edges": _backfill_edges,
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import postgast
 from postgast import pg_query_pb2 as pg
 
-_PART = re.compile(r'"((?:[^"]|"")+)"|([^".\s][^".]*)')
+_PART = re.compile(r'"((?:[^"]|"")+)"|([^\W\d][\w$]*)')
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,15 @@ def names_of(table: str) -> tuple[str, ...]:
     """
     parts, place = [], 0
     while match := _PART.match(table, place):
-        parts.append(match[1].replace('""', '"') if match[1] else match[2].strip())
+        parts.append(match[1].replace('""', '"') if match[1] else match[2])
         place = match.end()
         if table[place : place + 1] != ".":
             break
         place += 1
     if place != len(table) or not 1 <= len(parts) <= 2 or not all(parts):  # noqa: PLR2004 - schema and table
-        raise ValueError(f"{table!r} is not the name of a table; write TABLE or SCHEMA.TABLE")
+        raise ValueError(
+            f"{table!r} is not the name of a table; write TABLE or SCHEMA.TABLE, in double quotes if need be"
+        )
     return tuple(parts)
 
 

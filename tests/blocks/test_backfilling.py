@@ -229,11 +229,13 @@ def test_a_small_table_needs_no_index_with_the_tenant(shop: Shop) -> None:
 )
 def test_keys_and_tenants_of_all_kinds(shop: Shop, columns: str, values: str, key: Any, tenant: str | None) -> None:
     shop.do(
-        f'CREATE TABLE "My Table" ({columns})', f'INSERT INTO "My Table" SELECT {values} FROM generate_series(1, 700) i',
+        f'CREATE TABLE "My Table" ({columns})',
+        f'INSERT INTO "My Table" SELECT {values} FROM generate_series(1, 700) i',
         'ALTER TABLE "My Table" ADD n int NOT NULL DEFAULT 0, ADD made timestamptz DEFAULT now()',
     )  # fmt: skip
     spec = {
-        "name": "n", "table": '"My Table"', "key": key, "tenant": tenant, "set": "n = n + 1", "created_before": "made",
+        "name": "n", "table": '"My Table"', "key": key, "tenant": tenant, "set": "n = n + 1",
+        "created_before": "made",
         "batch": {"least": 7, "most": 50},
     }  # fmt: skip
     ended = shop.run(spec)

@@ -1,9 +1,9 @@
-"""Backfills of a product's databases, the real ones and the fake alike: done for whom they may be, paused, resumed, lost."""
+"""Backfills of a product's databases, the real ones and the fake alike: for whom they may, paused, resumed, lost."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from pydantic import SecretStr
@@ -79,7 +79,7 @@ class TestPostgreSQL(BackfillConformance):
     @pytest.fixture
     def database(self, postgres: Postgres) -> ProductDatabase:
         url = postgres.create()
-        with postgres.connect(url.rpartition("/")[2].partition("?")[0]) as connection:
+        with postgres.connect(urlsplit(url).path[1:]) as connection:
             connection.execute(TABLE)
             connection.execute(ROWS.replace("%%", "%"))
         return ProductDatabase(databases={"cloud": SecretStr(url)}, scratch=SecretStr(url))
@@ -106,15 +106,15 @@ class Schemas:
 
 
 @pytest.fixture
-def schemas(postgres: Postgres) -> Iterator[Schemas]:
+def schemas(postgres: Postgres) -> Schemas:
     url = postgres.create()
-    with postgres.connect(url.rpartition("/")[2].partition("?")[0]) as connection:
+    with postgres.connect(urlsplit(url).path[1:]) as connection:
         for schema in ("t_acme", "t_birch"):
             connection.execute(f"CREATE SCHEMA {schema}".encode())
             connection.execute(TABLE.replace("orders", f"{schema}.orders").encode())
             connection.execute(ROWS.replace("%%", "%").replace("orders", f"{schema}.orders").encode())
     database = ProductDatabase(databases={"cloud": SecretStr(url)}, scratch=SecretStr(url))
-    yield Schemas(database, ONE.model_copy(update={"tenant": None}))
+    return Schemas(database, ONE.model_copy(update={"tenant": None}))
 
 
 def test_each_schema_has_a_job_of_its_own_and_none_is_told_of_another(schemas: Schemas) -> None:
