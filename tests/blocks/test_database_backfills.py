@@ -17,7 +17,7 @@ from tests.fakes import FakeDatabase
 
 ONE = Backfill(
     name="totals", table="orders", key="id", tenant="tenant_id", set="minor = total * 100", todo="minor IS NULL",
-)  # type: ignore[arg-type] # a column alone is a list of one  # fmt: skip
+)  # fmt: skip
 ROWS = "INSERT INTO orders SELECT i, CASE WHEN i %% 3 = 0 THEN 'birch' ELSE 'acme' END, i FROM generate_series(1, 9) i"
 TABLE = "CREATE TABLE orders (id int PRIMARY KEY, tenant_id text NOT NULL, total int NOT NULL, minor bigint)"
 

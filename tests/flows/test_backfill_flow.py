@@ -17,7 +17,7 @@ from stationmaster.domain.request import BackfillRequest
 from stationmaster.flows import backfill as flow
 from stationmaster.ledger.leases import LeaseHeldError
 from tests.filled import FILE, declare, filled
-from tests.world import Begun, World, begun
+from tests.world import Begun, World, begun, once
 from tests.world import world as made
 
 
@@ -101,9 +101,7 @@ def test_it_waits_for_the_word_of_the_holder_and_ends_when_nobody_holds_the_rele
         for step, what in (("adopted", fact), ("deployed", dict(world.ledger.running()["acme"].fact))):
             draft = Draft(release="r2", step=step, subject="acme", inputs={"again": step}, fact=what)
             world.ledger.append(draft, world.clock.now())
-        world.power.trap = lambda when, call, _: (
-            when == "before" and call == "clock.sleep" and bool(world.ledger.give_back(leg.lease))
-        )
+        world.power.trap = once("clock.sleep", lambda _: world.ledger.give_back(leg.lease))
         assert hand(world) == 0
     assert "acme" not in filled(world)
     assert one.digest == world.last("backfilling").fact["spec"]
