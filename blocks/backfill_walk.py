@@ -26,6 +26,7 @@ _OPEN = (
     "SET LOCAL synchronous_commit = off; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0; "
     "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; "
 )
+_UNSEEN = 3
 _FENCE = (
     "SELECT 1 FROM stationmaster.backfill_tenant WHERE id = {} AND epoch = {} AND state = 'running' FOR NO KEY UPDATE; "
 )
@@ -77,6 +78,7 @@ class Walk:
         self._mend = act.mend or lease.lost is not None
         self._narrow: int | None = None  # rows of a batch while a row in the way is looked for
         self._suspects = 0  # rows among which it is
+        self._unseen = 0  # batches that failed for a row which was not there when they were measured
 
     @property
     def pace(self) -> Pace:
@@ -191,11 +193,20 @@ class Walk:
             return "failed", f"{said}; --mend fills them anew"
         if lease.lost is not None and not self._act.of_values:
             return "failed", f"{lease.lost}; without `verify` nobody can tell which of its rows are stale"
-        if lease.skipped:
-            row = connection.execute(self._filling.spoilt(self._tenant, lease.skipped).encode()).fetchone()
-            if row and row[0]:
-                return "done", f"{row[0]} rows were left out and are not as they should be"
-        return "verified", None
+        spoilt = self._spoilt(connection) if lease.skipped else 0
+        return ("done", f"{spoilt} rows were left out and are not as they should be") if spoilt else ("verified", None)
+
+    def _spoilt(self, connection: Connection) -> int:
+        """How many of the rows that were left out are not as they should be; all, if it cannot even be asked."""
+        sql = self._filling.spoilt(self._tenant, self._lease.skipped)
+        try:
+            with connection.transaction():  # a savepoint
+                row = connection.execute(sql.encode()).fetchone()
+        except psycopg.Error as error:
+            if fault(error.sqlstate) != "row":
+                raise
+            return len(self._lease.skipped)
+        return int(row[0]) if row else 0
 
     def _checkpoint(self, connection: Connection, stage: str, last: Key | None, done: Done, more: str = "") -> None:
         lease, ((changed, walked, began)) = self._lease, done
@@ -215,9 +226,11 @@ class Walk:
             self._suspects = rows if self._narrow is None else self._suspects
             self._narrow = rows // 2
             return Step(0)
-        if bound is None:  # it came after the batch was measured, and is the first of the next one
+        self._unseen += bound is None
+        if bound is None and self._unseen < _UNSEEN:  # it came after the batch was measured: the first of the next one
             return Step(0)
-        raise TenantFailed(f"row with key {shown(bound)}: {why}")
+        place = f"row with key {shown(bound)}" if bound is not None else f"a row after key {shown(self._lease.last)}"
+        raise TenantFailed(f"{place}: {why}")
 
     def _widen(self, rows: int) -> None:
         """All among which a row was in the way were done: whatever it was is gone."""

@@ -9,7 +9,8 @@ from typing import Any
 import postgast
 from postgast import pg_query_pb2 as pg
 
-_PART = re.compile(r'"((?:[^"]|"")+)"|([^\W\d][\w$]*)')
+_PART = r'("(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_NAME = re.compile(rf"{_PART}(?:\.{_PART})?")
 
 
 @dataclass(frozen=True)
@@ -28,18 +29,12 @@ def names_of(table: str) -> tuple[str, ...]:
     Raises:
         ValueError: it is no such name.
     """
-    parts, place = [], 0
-    while match := _PART.match(table, place):
-        parts.append(match[1].replace('""', '"') if match[1] else match[2])
-        place = match.end()
-        if table[place : place + 1] != ".":
-            break
-        place += 1
-    if place != len(table) or not 1 <= len(parts) <= 2 or not all(parts):  # noqa: PLR2004 - schema and table
+    match = _NAME.fullmatch(table)
+    if match is None:
         raise ValueError(
             f"{table!r} is not the name of a table; write TABLE or SCHEMA.TABLE, in double quotes if need be"
         )
-    return tuple(parts)
+    return tuple(part[1:-1].replace('""', '"') if part[0] == '"' else part for part in match.groups() if part)
 
 
 def assignments(text: str) -> tuple[Assignment, ...]:

@@ -110,7 +110,7 @@ def test_killed_at_random_moments(postgres: Postgres, tmp_path: Path, kills: int
             over = False
             while not over and done < kills:
                 with process(world.shop, world.spec) as running:
-                    eventually(lambda: world.at_work() or running.poll() is not None, within=60)  # noqa: B023
+                    eventually(lambda: world.at_work() or running.poll() is not None, within=180)  # noqa: B023
                     time.sleep(dice.uniform(0, 0.3))
                     over = running.poll() is not None
                     done += not over
@@ -123,7 +123,7 @@ def test_killed_at_random_moments(postgres: Postgres, tmp_path: Path, kills: int
 def test_the_server_is_restarted_in_the_middle(world: World) -> None:
     with world.clients(), process(world.shop, world.spec) as running:
         for _ in range(2):
-            eventually(lambda: world.at_work() or running.poll() is not None, within=60)
+            eventually(lambda: world.at_work() or running.poll() is not None, within=180)
             world.shop.postgres.restart()
         out, err = running.communicate(timeout=120)
         assert running.returncode == 0, (out, err)
@@ -137,7 +137,7 @@ def test_connections_are_cut_again_and_again(world: World) -> None:
         "WHERE datname = current_database() AND application_name LIKE 'stationmaster%'"
     )
     with world.clients(), process(world.shop, world.spec, "--workers", "2") as running:
-        eventually(lambda: world.at_work() or running.poll() is not None, within=60)
+        eventually(lambda: world.at_work() or running.poll() is not None, within=180)
         for _ in range(20):
             world.shop.ask(cut)
             time.sleep(0.05)
@@ -156,7 +156,7 @@ def test_two_at_once_share_the_tenants(world: World) -> None:
 def test_one_that_was_stopped_comes_back_and_finds_its_tenant_taken(world: World) -> None:
     world.spec.write_text(SPEC.replace("most: 100", "most: 20"))
     with world.clients(), process(world.shop, world.spec) as stopped:
-        eventually(lambda: world.at_work() or stopped.poll() is not None, within=60)
+        eventually(lambda: world.at_work() or stopped.poll() is not None, within=180)
         stopped.send_signal(signal.SIGSTOP)
         began = time.monotonic()
         world.run()

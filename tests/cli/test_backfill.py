@@ -76,19 +76,20 @@ def test_a_tenant_is_paused_and_the_exit_code_says_that_not_all_is_verified(
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "code", "at", "said"),
+    ("change", "told"),
     [
-        ("todo:", "tod:", "document", 7, "did you mean 'todo'?"),
-        ("total_minor IS NULL", "total_mino IS NULL", "backfill_wrong", 7, "did you mean 'total_minor'?"),
-        ("key: id\n", "key: ids\n", "backfill_wrong", 4, "did you mean 'id'?"),
-        ("n = n + 1", "m = n + 1", "backfill_wrong", 8, "did you mean"),
-        ("name: count", "name: minor", "document", 1, "given twice"),
+        (("todo:", "tod:"), ("document", 7, "did you mean 'todo'?")),
+        (("total_minor IS NULL", "total_mino IS NULL"), ("backfill_wrong", 7, "did you mean 'total_minor'?")),
+        (("key: id\n", "key: ids\n"), ("backfill_wrong", 4, "did you mean 'id'?")),
+        (("n = n + 1", "m = n + 1"), ("backfill_wrong", 8, "there is no column 'm'")),
+        (("name: count", "name: minor"), ("document", 1, "given twice")),
     ],
 )
 def test_a_wrong_file_is_told_with_its_line_before_anything_is_changed(
-    shop: Shop, spec: Path, capsys: pytest.CaptureFixture[str], before: str, after: str, code: str, at: int, said: str
+    shop: Shop, spec: Path, capsys: pytest.CaptureFixture[str], change: tuple[str, str], told: tuple[str, int, str]
 ) -> None:
-    spec.write_text(TWO.replace(before, after))
+    code, at, said = told
+    spec.write_text(TWO.replace(*change))
     (answer,) = typed(capsys, "run", "--spec", str(spec), code=2)
     assert (answer["error"]["code"], answer["error"]["line"]) == (code, at)
     assert said in f"{answer['error']['message']} {answer['error']['hint']}"
