@@ -1,5 +1,6 @@
 """The backfills of a release, database by database, and what is shown of each beside the flow run while it lasts."""
 
+import json
 import logging
 import re
 import time
@@ -77,6 +78,6 @@ class Shown:
             with get_client(sync_client=True) as client:
                 said = headline(progress)
                 client.update_artifact(done, ArtifactUpdate(data=round(percent(progress), 1), description=said))
-                client.update_artifact(rows, ArtifactUpdate(data=table(progress), description=said))
+                client.update_artifact(rows, ArtifactUpdate(data=json.dumps(table(progress)), description=said))
         except (PrefectException, httpx.HTTPError) as error:
             _log.warning("how far %s is, is not shown: %s", self._about, error)

@@ -107,8 +107,9 @@ def _filling(entry: Entry) -> Filling:
     fact = entry.fact
     if entry.step == "backfilling":
         return Filling(state="under way", rows=None, tenants=None)
-    state = "in part" if fact["left"] else "verified"
-    return Filling(state=state, rows=fact["rows"], tenants=len(fact["tenants"]), left=tuple(fact["left"]))
+    left = tuple(fact.get("left", ()))
+    state = "in part" if left else "verified"
+    return Filling(state=state, rows=fact.get("rows"), tenants=len(fact.get("tenants", ())), left=left)
 
 
 def told(found: Mapping[str, Filling]) -> list[str]:
