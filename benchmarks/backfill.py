@@ -43,10 +43,10 @@ CREATE TABLE orders (
 """
 # The place of a random number among the sums of 1/k is a tenant, the first one the largest.
 _ROWS = """
-WITH sums AS (SELECT array_agg(s ORDER BY k) AS s FROM (
+WITH sums AS (SELECT array_agg(s::float8 ORDER BY k) AS s FROM (
     SELECT k, sum(1.0 / k) OVER (ORDER BY k) / sum(1.0 / k) OVER () AS s FROM generate_series(1, {tenants}) k) t)
 INSERT INTO orders (tenant, placed_at, customer, total, note)
-SELECT 'tenant-' || to_char(1 + width_bucket(random()::numeric, s), 'FM0000'),
+SELECT 'tenant-' || to_char(1 + width_bucket(random(), s), 'FM0000'),
     '2026-01-01'::timestamptz + n * interval '1 second', 'customer ' || n % 100000, (n % 1000000) / 100.0,
     repeat('n', 60)
 FROM sums, generate_series(1, {rows}) n

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stationmaster.blocks.backfill_bookkeeping import LEASED
-from stationmaster.blocks.backfill_sessions import Connection, rows, transaction
+from stationmaster.blocks.backfill_sessions import Connection, at_once, rows, transaction
 from stationmaster.domain.backfill_statements import Key
 
 SECONDS = 15
@@ -98,9 +98,8 @@ class Wanted:
 
 def next_free(connection: Connection, wanted: Wanted, refused: Collection[str]) -> tuple[int, str] | None:
     """The first tenant that nobody has."""
-    with transaction(connection):
-        row = connection.execute(_NEXT.encode(), wanted.given(refused)).fetchone()
-    return (int(row[0]), str(row[1])) if row else None
+    found = at_once(connection, _NEXT, wanted.given(refused))
+    return (int(found[0][0]), str(found[0][1])) if found else None
 
 
 def count_left(connection: Connection, wanted: Wanted, refused: Collection[str]) -> int:
@@ -112,12 +111,11 @@ def count_left(connection: Connection, wanted: Wanted, refused: Collection[str])
 
 def claim(connection: Connection, tenant: int, holder: str, *, is_pooled: bool) -> Lease | None:
     """The lease, if nobody was faster."""
-    with transaction(connection):
-        connection.execute("SET LOCAL synchronous_commit = off")
-        row = connection.execute(_CLAIM.encode(), {"id": tenant, "holder": holder, "pooled": is_pooled}).fetchone()
-        if row is None:
-            return None
-        skipped = [tuple(one[0]) for one in connection.execute(_SKIPPED, (tenant,)).fetchall()] if row[9] else []
+    found = at_once(connection, _CLAIM, {"id": tenant, "holder": holder, "pooled": is_pooled})
+    if not found:
+        return None
+    (row,) = found
+    skipped = [tuple(one[0]) for one in rows(connection, _SKIPPED, (tenant,))] if row[9] else []
     id_, name, untenanted, epoch, stage, last, wrong, wrong_key, lost, _, walked = row
     return Lease(id_, name, untenanted, epoch, stage, _key(last), wrong, _key(wrong_key), lost, walked, skipped)
 

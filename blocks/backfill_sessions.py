@@ -3,7 +3,7 @@ give each of them another session, and a role or a database may have settings of
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, LiteralString
 
@@ -62,6 +62,21 @@ def transaction(connection: Connection, timeout: str = READ, *, read_only: bool 
     with connection.transaction():
         connection.execute(f"SET LOCAL statement_timeout = '{timeout}'; SET LOCAL lock_timeout = '10s'")
         yield connection
+
+
+def at_once(connection: Connection, statement: str, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """A transaction of one statement in one message: one way to the server and back, where every tenant costs one."""
+    limits = f"SET LOCAL statement_timeout = '{READ}'; SET LOCAL lock_timeout = '10s'"
+    unsafe = "SET LOCAL synchronous_commit = off"  # it is lost together with what is written later, or kept
+    cursor = psycopg.ClientCursor(connection)
+    cursor.execute(
+        f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {limits}; {unsafe}; {statement}; COMMIT".encode(), given
+    )
+    found: list[tuple[Any, ...]] = []
+    while True:
+        found = cursor.fetchall() if cursor.description is not None else found
+        if not cursor.nextset():
+            return found
 
 
 def rows(connection: Connection, question: bytes | LiteralString, given: Any = None) -> list[tuple[Any, ...]]:  # noqa: ANN401

@@ -25,9 +25,13 @@ _TABLES = """
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')
         AND n.nspname NOT IN ('information_schema', 'stationmaster') AND n.nspname NOT LIKE 'pg\\_%'
 """
+# Without their modifiers, and domains as what they are made of: a value is first read as that, and what a column has no
+# room for is refused when it is assigned. A cast to varchar(3) would cut it off without a word.
 _COLUMNS = """
-    SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attnum::int
-    FROM pg_attribute a WHERE a.attrelid = %s::oid AND a.attnum > 0 AND NOT a.attisdropped
+    SELECT a.attname::text, format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, -1), a.attnotnull,
+        a.attnum::int
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = %s::oid AND a.attnum > 0 AND NOT a.attisdropped
 """
 _UNIQUE = """
     SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k

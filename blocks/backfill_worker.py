@@ -36,7 +36,7 @@ from stationmaster.domain.errors import StationmasterError
 _POLL = 0.2  # seconds between looks at what others hold
 _FIRST, _LONGEST = 0.05, 2.0  # seconds between tries of a batch
 _TRIES_FULL = 3
-_LOOKING = 50_000  # rows that are looked at in one batch, at most
+_LOOKING = 5000  # rows that are looked at in one batch at first: that locks none of them
 _HOLDERS = """
     SELECT DISTINCT l.pid, coalesce(a.application_name, ''), coalesce(a.state, 'prepared'),
         extract(epoch FROM clock_timestamp() - a.xact_start)::float8
@@ -74,7 +74,7 @@ class Worker:
         self._connection: Connection | None = None
         self._pooled = False
         target, least, most = task.batch.target_ms / 1000, task.batch.least, task.batch.most
-        self._paces = {"fill": Pace(target, least, most), "sweep": Pace(target, least, max(most, _LOOKING))}
+        self._paces = {"fill": Pace(target, least, most), "sweep": Pace(target, max(least, min(_LOOKING, most)), most)}
         self._tries, self._full, self._since, self._told = 0, 0, time.monotonic(), ""
 
     def run(self) -> None:
