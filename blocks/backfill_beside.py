@@ -61,6 +61,7 @@ def lend_a_hand(tools: Toolbox, release: str, show: Show) -> int:
     """
     cut, rows = cut_of(tools, release), dict[str, int]()
     while tools.ledger.holder(release, tools.now()):
+        _must_go_on(tools, release)
         jobs = [job for job in Carried(tools, cut).left() if job.subject not in rows]
         if not jobs:
             break

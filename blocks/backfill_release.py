@@ -11,7 +11,7 @@ from pathlib import Path
 from stationmaster.blocks.backfill_gate import Gate
 from stationmaster.blocks.backfill_jobs import ALL, Carried, Job
 from stationmaster.blocks.backfill_verdict import Standing
-from stationmaster.blocks.backfilling import Options, Progress, TenantProgress
+from stationmaster.blocks.backfilling import Ended, Options, Progress, TenantProgress
 from stationmaster.domain.backfill_waits import BY_ROLLBACK, Left, Outcome
 from stationmaster.domain.errors import StationmasterError
 
@@ -92,7 +92,7 @@ class Run:
         )  # fmt: skip
         ended = self.carried.tools.database.backfill(self.job.database, self.job.backfill, options)
         self._orders.obey()
-        left = tuple(self._left(ended.held))
+        left = tuple(self._left(ended.held)) or self._not_begun(ended)
         behind = {one for each in left for one in self._whose(each.tenant)} | self._without()
         done = tuple(sorted(t for t in self.job.tenants if t not in behind))
         return Done(Outcome(self.job.database, self.job.backfill.name, left), ended.rows, done)
@@ -139,6 +139,12 @@ class Run:
             for one in self._progress()
             if one.state != "verified" and one.tenant not in self.gate.without and (only is None or one.tenant in only)
         ]
+
+    def _not_begun(self, ended: Ended) -> tuple[Left, ...]:
+        """A run that ended before it knew its tenants says nothing of them."""
+        if ended.verified or self._progress():
+            return ()
+        return (Left(ALL, "open", "was not come to", self.carried.tools.now() + STANDS),)
 
     def _one_left(self, one: TenantProgress, held: str | None) -> Left:
         if one.state in {"failed", "done"}:

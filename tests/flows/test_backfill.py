@@ -9,6 +9,7 @@ import pytest
 
 from stationmaster.blocks.approval import mandate_of
 from stationmaster.blocks.backfill_stage import BackfillFailedInStageError
+from stationmaster.blocks.backfilling import Ended
 from stationmaster.blocks.ordering import give_order
 from stationmaster.domain.documents import DocumentError
 from stationmaster.domain.entries import Draft
@@ -272,6 +273,18 @@ def test_a_database_that_is_away_keeps_nobody_from_going_back(world: World) -> N
     world.release()
     world.database.away = {"cloud"}
     assert world.rollback("r2", now=True).name == "RolledBack"
+
+
+def test_a_run_that_ended_before_it_knew_its_tenants_verified_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.start()
+    world.approve()
+    ended = Ended("totals", 0, 0.0, 0, {"done": 0, "failed": 0, "paused": 0}, verified=False)
+    monkeypatch.setattr(world.database.engine, "run", lambda *_: ended)
+    assert world.start().name == "WaitingForPerson"
+    assert ("backfilled", "cloud/totals") not in world.facts()
+    assert "*: was not come to" in world.last("waiting").fact["message"]
 
 
 def test_a_killed_leg_goes_on_and_is_begun_once(world: World) -> None:
