@@ -58,7 +58,7 @@ def parts_of(leg: "Leg", cut: "Cut", artifact: "Artifact") -> dict[str, str | No
         "artifact": artifact.digest,
         "commit": commit,
         "migrations": source.fingerprint(commit, product.database.migrations) if product.database else None,
-        "backfills": None,  # there are none yet
+        "backfills": source.fingerprint(commit, product.database.backfills) if product.database else None,
         "flags": source.fingerprint(commit, product.flags) if product.flags else None,
         "configuration": source.fingerprint(commit, "stationmaster.yaml"),
         "policy": content_digest(policy_content(product)),

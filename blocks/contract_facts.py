@@ -4,10 +4,12 @@ nothing, and an answer that does not come is none.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+from stationmaster.blocks.backfill_declared import declared
+from stationmaster.blocks.backfill_jobs import past_of, writing
 from stationmaster.blocks.carried import contains
 from stationmaster.blocks.contract_proof import residents, target_of, unproved
 from stationmaster.blocks.contract_revisions import Contracting, Todo
@@ -15,10 +17,9 @@ from stationmaster.blocks.going_back import ran_before_now
 from stationmaster.blocks.homes import homes_of
 from stationmaster.blocks.leg import Leg
 from stationmaster.blocks.openness import must_be_migratable, must_be_unfrozen
-from stationmaster.domain.backfills import Backfill, Backfills
+from stationmaster.domain.backfills import Backfill
 from stationmaster.domain.compatibility import schema_of, versions
 from stationmaster.domain.contract import Facts, Filled, Runs
-from stationmaster.domain.documents import read
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError, OutsideError, StationmasterError, WaitingError
 from stationmaster.domain.homes import Homes, place_of
@@ -184,25 +185,42 @@ class Witness:
             return None
 
     def _backfills(self, instance: str) -> Iterator[Filled]:
-        """Counting takes long, so it is done once for what a leg read: who could still spoil a row is asked for."""
+        """Counting takes long, so it is done once for what a leg read: who could still spoil a row is asked for. What
+        was found of each tenant, and whether anybody lost that since, is asked at each look.
+        """
         for one in self._declared:
             found = self.what.counted.get((instance, one.name)) or self._filled(instance, one)
             if found.left is not None:  # else nobody answered, and it is asked again
                 self.what.counted[instance, one.name] = found
-            yield found
+            yield replace(found, tenants=self._unverified(instance, one))
 
     @cached_property
     def _declared(self) -> tuple[Backfill, ...]:
-        return declared(self.leg, self.what)
+        return declared(self.leg.tools.source, self.what.cut)
 
     def _filled(self, instance: str, one: Backfill) -> Filled:
-        if one.verify is None:
-            return Filled(one.name, None, "it says no `verify`, so nobody can tell when it is done")
+        """By the rows themselves; without `verify` by what is known of the tenants, where it ran."""
+        database = self.leg.tools.database
         try:
-            database = self.leg.tools.database
-            return Filled(one.name, database.unverified(instance, one.table, one.verify, _PATIENCE))
+            if one.verify is not None:
+                return Filled(one.name, database.unverified(instance, one.table, one.verify, _PATIENCE))
+            if any(known.name == one.name for known in database.backfills(instance)):
+                return Filled(one.name, 0)
         except StationmasterError as error:
             return Filled(one.name, None, f"its rows cannot be counted: {error.message}")
+        return Filled(one.name, None, "it never ran here, and says no `verify` by which its rows could be counted")
+
+    def _unverified(self, instance: str, one: Backfill) -> tuple[str, ...]:
+        """Each tenant that the database does not say is verified, and each that lost it by the ledger since."""
+        tools, commit = self.leg.tools, writing(self.leg.tools, one) or self.what.cut.commit.commit
+        past = past_of(tools, instance, one, self._there(instance), commit)
+        lost = tuple(f"{t} was served by {e.fact['version']} since" for t, e in past.lost().items())
+        try:
+            known = next((each for each in tools.database.backfills(instance) if each.name == one.name), None)
+        except StationmasterError as error:
+            return (*lost, f"nobody knows which tenants are verified: {error.message}")
+        open_ = [each for each in (known.tenants if known else ()) if each.state != "verified"]
+        return (*lost, *(f"{each.tenant} is {each.state}" for each in open_))
 
     def _window(self, instance: str) -> tuple[str | None, datetime | None]:
         try:
@@ -216,15 +234,3 @@ class Witness:
 
 
 _PATIENCE = 600  # seconds for the rows of one backfill
-
-
-def declared(leg: Leg, what: Contracting) -> tuple[Backfill, ...]:
-    """The backfills in the file of the release's commit; none where it has no such file.
-
-    Raises:
-        DocumentError: the file is not one of backfills.
-    """
-    path, commit = what.says.backfills, what.cut.commit.commit
-    if leg.tools.source.fingerprint(commit, path) is None:
-        return ()
-    return read(Backfills, leg.tools.source.read(commit, path), path).value.backfills

@@ -7,7 +7,7 @@ revision may contain is `domain/migrations.py`'s.
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr
 
-from stationmaster.blocks import database_copy, database_looks, migration_tenants
+from stationmaster.blocks import backfilling, database_copy, database_looks, migration_tenants
 from stationmaster.blocks.guest import GuestFailedError, run
 from stationmaster.blocks.migration_dump import Given
 from stationmaster.blocks.migration_journal import TABLE
@@ -32,6 +32,7 @@ from stationmaster.blocks.migration_running import (
 )
 from stationmaster.blocks.migration_versions import heads_of
 from stationmaster.blocks.postgres import Connection, connected, has_tables, started, temporary
+from stationmaster.domain.backfills import Backfill
 from stationmaster.domain.errors import InputError, OutsideError, RefusedError, StationmasterError, nearest
 from stationmaster.domain.homes import HOLE, place_of
 from stationmaster.domain.migration_rehearsal import Estimate
@@ -206,6 +207,47 @@ class ProductDatabase(BaseModel):
     def unverified(self, instance: str, table: str, verify: str, seconds: int) -> int:
         """How many rows of a table are not as an expression of the product says."""
         return database_looks.unverified(self.url(instance), instance, table, verify, seconds)
+
+    def knows(self, revision: str, revisions: Revisions) -> bool:
+        """Whether the commit has a revision.
+
+        Raises:
+            MigrationFailedError: the commit's revisions cannot be read.
+        """
+        self.target(revisions)
+        try:
+            self.render((revision,), revisions)
+        except RevisionUnknownError:
+            return False
+        except MigrationFailedError:  # it is there; what comes after it cannot be rendered from it alone
+            return True
+        return True
+
+    def backfill(self, name: str, one: Backfill, options: backfilling.Options) -> backfilling.Ended:
+        """Fill in one database until nothing is left on which this run may work, or it is stopped. Raises what
+        `backfilling.run` does.
+        """
+        return backfilling.run(self.url(name), one, options)
+
+    def backfills(self, name: str) -> tuple[backfilling.Progress, ...]:
+        """Every backfill that ever began in a database, or in a tenant's own schema."""
+        found, own = backfilling.status(self.url(name)), f"{place_of(name)[1]}."
+        return tuple(one for one in found if one.table.startswith(own)) if self._is_schema(name) else found
+
+    def pause_backfill(self, name: str, backfill: str, tenant: str | None, reason: str) -> None:
+        """No batch of it begins until it is resumed; of one tenant, or of all."""
+        backfilling.pause(self.url(name), backfill, tenant, reason)
+
+    def resume_backfill(self, name: str, backfill: str, tenant: str | None) -> None:
+        """Whoever runs it may go on."""
+        backfilling.resume(self.url(name), backfill, tenant)
+
+    def lose_backfill(self, name: str, backfill: str, tenants: Collection[str], reason: str) -> None:
+        """What was verified of these tenants may be stale: the next run verifies anew and fills what is. Nothing where
+        it never began.
+        """
+        if any(one.name == backfill for one in self.backfills(name)):  # else it would be that of another schema
+            backfilling.lose(self.url(name), backfill, tenants, reason)
 
     def keep_copy(self, instance: str) -> None:
         """A copy of stage's database, to be put back when a contract fails there. Raises NoCopyError."""

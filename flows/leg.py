@@ -21,7 +21,7 @@ from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError, OutsideError, StationmasterError, WaitingError
 from stationmaster.domain.orders import ORDERS, in_force
-from stationmaster.domain.request import ContractRequest, ReleaseRequest, RollbackRequest
+from stationmaster.domain.request import BackfillRequest, ContractRequest, ReleaseRequest, RollbackRequest
 from stationmaster.domain.rollback import Order
 from stationmaster.domain.stages import CLOSED, fold
 from stationmaster.domain.story import sentence
@@ -96,6 +96,17 @@ def take_away(tools: Toolbox, request: ContractRequest, holder: str, runbook: Ca
         return _run(
             leg, runbook, lambda: Completed(name="Contracted", message=f"{request.of} is contracted everywhere")
         )
+
+
+def fill_up(tools: Toolbox, request: BackfillRequest, holder: str, runbook: Callable[[Leg], None]) -> State[None]:
+    """Run one leg of a release's backfills, under the lease of the release.
+
+    Raises:
+        LeaseHeldError: another leg works on it. Nothing is recorded.
+    """
+    asked = first_request(tools, request.of, request.starter)
+    with on_duty(tools, asked, holder) as leg:
+        return _run(leg, runbook, lambda: Completed(name="Backfilled", message=f"{request.of}: every row is filled in"))
 
 
 def _carry_out(leg: Leg, undo: Callable[[Leg, Order], None]) -> None:

@@ -18,6 +18,7 @@ from stationmaster.domain.plan import Wave
 from stationmaster.domain.request import ReleaseRequest
 from stationmaster.domain.rollback import of_breach
 from stationmaster.domain.tenants import STAGE
+from stationmaster.flows.filling import fill_in
 from stationmaster.flows.leg import GOING_BACK, NOT_WATCHED, conduct, order_of, this_run, until, went_back
 from stationmaster.flows.parking import park
 from stationmaster.flows.rollback import rollback
@@ -25,6 +26,7 @@ from stationmaster.flows.showing import show
 from stationmaster.tasks.approval import lay_down_mandate, require_approvable, require_approval
 from stationmaster.tasks.asking import ask_approval, ask_confirmation
 from stationmaster.tasks.attest import attest
+from stationmaster.tasks.backfill import try_backfills
 from stationmaster.tasks.brief import require_fragment, send_brief, update_brief
 from stationmaster.tasks.build import build
 from stationmaster.tasks.calendar import require_soak, require_unfrozen, require_window
@@ -94,6 +96,7 @@ def prove(leg: Leg) -> tuple[Cut, Artifact]:
     require_unfrozen(leg, this, "stage")
     expand(leg, this, STAGE)
     stage(leg, this, artifact)
+    try_backfills(leg, this)
     return this, artifact
 
 
@@ -139,6 +142,7 @@ def carry(leg: Leg) -> None:
         attest(leg)
         show(leg.tools, this.release)
 
+    fill_in(leg, this)
     close(leg, this, artifact, plan)
     update_brief(leg, this.release)
     attest(leg)

@@ -13,7 +13,14 @@ from stationmaster.flows.leg import go_back, this_run
 from stationmaster.flows.showing import show
 from stationmaster.tasks.attest import attest
 from stationmaster.tasks.brief import tell_rollback, update_brief
-from stationmaster.tasks.rollback import confirm_back, end_rollback, retire_left, route_back, send_flags_back
+from stationmaster.tasks.rollback import (
+    confirm_back,
+    end_rollback,
+    retire_left,
+    route_back,
+    send_flags_back,
+    stop_backfills,
+)
 from stationmaster.tasks.seal import seal
 
 
@@ -32,6 +39,7 @@ def rollback(request: RollbackRequest) -> State[None]:
 
 def undo(leg: Leg, order: Order) -> None:
     route_back(leg, order)
+    stop_backfills(leg)
     flags = send_flags_back(leg)
     retire_left(leg)
     safe = confirm_back(leg, order, flags)

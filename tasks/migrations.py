@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from stationmaster.blocks.asked import Asked
+from stationmaster.blocks.backfill_declared import must_be_known
 from stationmaster.blocks.database import Revisions
 from stationmaster.blocks.homes import databases_of, every_database
 from stationmaster.blocks.kept import keep_printed
@@ -39,10 +40,13 @@ class RehearsalFailedError(RefusedError):
 
 @act("lint migrations", timeout=900)
 def lint(leg: Leg, cut: Cut) -> None:
-    """Refuse in expand what the version that runs now would not survive, for every state a database is in."""
+    """Refuse in expand what the version that runs now would not survive, for every state a database is in, and
+    backfills that are not declared so that they could be run.
+    """
     if cut.product.database is None or proved_in_stage(leg):
         return
     asked = Asked.of(leg, cut, cut.product.database)
+    must_be_known(leg.tools.source, cut, leg.tools.database, asked.revisions)
     for state in sorted(set(asked.behind(every_database(leg.tools, cut.product)).values())):
         if need := need_of(asked.sql(state)):
             need.mode(cut.product.service.modes)

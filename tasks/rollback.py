@@ -1,5 +1,6 @@
 """The way back: routes first, then flags and what nobody uses any more; every process is asked; support is told."""
 
+from stationmaster.blocks.backfill_back import stand_still
 from stationmaster.blocks.carried import product_at
 from stationmaster.blocks.going_back import lead_back, look_again, must_have_a_way, tenants_of
 from stationmaster.blocks.instances import must_serve
@@ -25,6 +26,12 @@ def route_back(leg: Leg, order: Order) -> None:
     decided = decide(leg.tools, leg.release, order, lease=leg.lease)
     look_again(leg)
     lead_back(leg, tenants_of(leg.tools, leg.release, decided))
+
+
+@act("backfills back", timeout=300)
+def stop_backfills(leg: Leg) -> None:
+    """Nothing is filled in any more for the release, and whom it was taken back from loses what was verified."""
+    stand_still(leg)
 
 
 @act("flags back", timeout=60)

@@ -6,7 +6,7 @@ memory and a temporary folder. `tests/world.py` puts them together.
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher
@@ -15,16 +15,19 @@ from typing import Any
 
 from pydantic import BaseModel, PrivateAttr, SecretStr
 
+from stationmaster.blocks.backfilling import Ended, Options, Progress
 from stationmaster.blocks.chat import ChatRefusedError, ChatUnavailableError
 from stationmaster.blocks.database import DatabaseRestartedError, Migrated, Revisions
 from stationmaster.blocks.migration_rehearsal import Try
 from stationmaster.blocks.migration_running import MigrationFailedError
 from stationmaster.blocks.source import UnknownRefError
 from stationmaster.domain.artifact import Change, Commit
+from stationmaster.domain.backfills import Backfill
 from stationmaster.domain.boarding import Merged
 from stationmaster.domain.duration import instant
 from stationmaster.domain.errors import InputError, OutsideError, RefusedError, StationmasterError, nearest
 from stationmaster.domain.migration_rehearsal import Estimate, Finding, findings_of_versions, statement
+from tests.fake_backfills import FakeBackfills
 
 _LONG_AGO = datetime.fromtimestamp(1_700_000_000, UTC)
 
@@ -146,6 +149,12 @@ class FakeDatabase(BaseModel):
     torn: set[str] = set()  # those of them that a killed copy left so
     stops: set[str] = set()  # tenants' own databases whose revision raises
     each: Callable[[str], None] | None = None
+    known: set[str] = {"r1"}  # revisions of every commit, beside its head
+    _engine: FakeBackfills = PrivateAttr(default_factory=FakeBackfills)
+
+    @property
+    def engine(self) -> FakeBackfills:
+        return self._engine
 
     @property
     def ran(self) -> list[tuple[str, str]]:
@@ -174,6 +183,27 @@ class FakeDatabase(BaseModel):
     def unverified(self, instance: str, table: str, verify: str, seconds: int) -> int:
         self.revision(instance)
         return self.wrong_rows.get(instance, 0)
+
+    def knows(self, revision: str, revisions: Revisions) -> bool:
+        return revision in {*self.known, self._script(revisions)[0]}
+
+    def backfill(self, name: str, one: Backfill, options: Options) -> Ended:
+        self.revision(name)
+        return self.engine.run(name, one, options)
+
+    def backfills(self, name: str) -> tuple[Progress, ...]:
+        self.revision(name)
+        return self.engine.status(name)
+
+    def pause_backfill(self, name: str, backfill: str, tenant: str | None, reason: str) -> None:
+        self.engine.pause(name, backfill, tenant, reason)
+
+    def resume_backfill(self, name: str, backfill: str, tenant: str | None) -> None:
+        self.engine.resume(name, backfill, tenant)
+
+    def lose_backfill(self, name: str, backfill: str, tenants: Collection[str], reason: str) -> None:
+        self.revision(name)
+        self.engine.lose(name, backfill, tenants, reason)
 
     def keep_copy(self, instance: str) -> None:
         self._copies.setdefault(instance, self._contracted.get(instance))

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from stationmaster.blocks.approval import mandate_of, put
 from stationmaster.blocks.artifact_store import DirectoryStore
+from stationmaster.blocks.backfill_beside import want_backfill
 from stationmaster.blocks.confirmation import confirm
 from stationmaster.blocks.flag_store import FileFlags
 from stationmaster.blocks.leg import Leg, on_duty
@@ -35,9 +36,10 @@ from stationmaster.domain.approval_statement import Said
 from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import FREEZE, OBSERVED, Draft, Entry
 from stationmaster.domain.release import Status, status
-from stationmaster.domain.request import ContractRequest, ReleaseRequest, RollbackRequest
+from stationmaster.domain.request import BackfillRequest, ContractRequest, ReleaseRequest, RollbackRequest
+from stationmaster.flows.backfill import carry as carry_backfill
 from stationmaster.flows.contract import carry
-from stationmaster.flows.leg import GOING_BACK, conduct, go_back, order_of, take_away, went_back
+from stationmaster.flows.leg import GOING_BACK, conduct, fill_up, go_back, order_of, take_away, went_back
 from stationmaster.flows.release import runbook
 from stationmaster.flows.rollback import undo
 from stationmaster.ledger.store import Ledger
@@ -49,8 +51,8 @@ from tests.shop import FLAGS, PRODUCT, SECRET, TENANTS, people
 # What asks and changes nothing: a death beside it leaves the same world as one at the moment before it.
 READS = frozenset(
     {
-        "about", "added", "beside", "calendars_of", "changes", "entries", "every", "fingerprint", "history", "latest",
-        "model_dump", "people", "personal", "recorded", "resolve", "running", "vkey",
+        "about", "added", "backfills", "beside", "calendars_of", "changes", "entries", "every", "fingerprint",
+        "history", "latest", "model_dump", "people", "personal", "recorded", "resolve", "running", "vkey",
     }
 )  # fmt: skip
 
@@ -127,6 +129,7 @@ class World:
         names = ("stage", "cloud", "cedar")
         dsns = {name: SecretStr(f"postgresql://app:{SECRET}-{name}@db/{name}") for name in names}
         self.database = FakeDatabase(databases=dsns, scratch=SecretStr(f"postgresql://app:{SECRET}-scratch@db/scratch"))
+        self.database.engine.second = lambda: self.clock.sleep(1)
         self.store = DirectoryStore(root=str(self.root / "artifacts"))
         self.directory = self.root / "tenants.yaml"
         self.directory.write_text(TENANTS)
@@ -215,6 +218,13 @@ class World:
         self.legs += 1
         request = ContractRequest(of=release, product="shop", starter=by)
         return take_away(self.tools, request, f"test {self.legs}", carry)
+
+    def backfill(self, release: str = "r2", by: str = "ana") -> State[None]:
+        """The flow `backfill`, by a process of its own."""
+        self.legs += 1
+        request = BackfillRequest(of=release, product="shop", starter=by)
+        want_backfill(self.tools, request)
+        return fill_up(self.tools, request, f"test {self.legs}", carry_backfill)
 
     def approve_contract(self, release: str = "r2", who: str = "ben") -> None:
         self._sign(

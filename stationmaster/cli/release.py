@@ -9,6 +9,7 @@ from stationmaster.cli.options import Flag
 from stationmaster.cli.output import answer, bold, dim, say, table
 from stationmaster.cli.person import now, whoami
 from stationmaster.cli.tools import only_product, open_ledger
+from stationmaster.domain.backfilled import told as backfills_told
 from stationmaster.domain.entries import Draft
 from stationmaster.domain.errors import Exit, InputError, RefusedError
 from stationmaster.domain.modes import in_words
@@ -387,6 +388,7 @@ def _shown(found: Status, reason: Reason) -> str:
     lines += [
         f"{tenant} is {in_words(mode)}: stationmaster tenants mode status" for tenant, mode in found.modes.items()
     ]
+    lines += [f"backfill {one}" for one in backfills_told(found.backfills)]
     if found.tenants:
         heads = ["tenant", "runs", *(["schema"] if found.databases else [])]
         rows = [(name, version, *_at(found, name)) for name, version in sorted(found.tenants.items())]

@@ -19,7 +19,7 @@ from stationmaster.domain.duration import instant
 from stationmaster.domain.entries import canonical, digest
 from stationmaster.domain.product import Product
 from stationmaster.domain.tenants import Tenant
-from stationmaster.domain.window import Window
+from stationmaster.domain.window import Window, all_of
 from stationmaster.domain.zones import tzdata_version
 
 Calendars = tuple[Named, ...]
@@ -132,6 +132,19 @@ class Agenda:
         if isinstance(found, str):
             return Window(open=False, reason=found)
         return self._asked(tenant, found, "migration").at_once(at)
+
+    def background(self, tenant: str, at: datetime) -> Window:
+        """Whether what works in the background may touch the tenant's rows at an aware instant: it needs no window, and
+        stands still in each blackout that names a deploy or a migration. No waiver passes one.
+        """
+        found = self.of(tenant)
+        if isinstance(found, str):
+            return Window(open=False, reason=found)
+        without = tuple(
+            replace(one, calendar=one.calendar.model_copy(update={"default": "open", "windows": ()})) for one in found
+        )
+        actions: tuple[Action, ...] = ("deploy", "migration")
+        return all_of(Question(tenant, without, action=action).at_once(at) for action in actions)
 
     def facts(self) -> dict[str, Any]:
         """What decides, as plain data: a plan made by other facts is another plan."""

@@ -60,6 +60,8 @@ UNSIGNED: dict[str, str] = {
     "contract_stopped": "that nothing was done",
     "contract": _BY_PEOPLE,
     "contract_over": "that no database is left follows from each `contracted`",
+    "backfilling": "an intention; `backfilled` says what became of it",
+    "backfilled": "it names tenants, and what is in their rows is the product's; the mandate binds what was declared",
     "notice": "an intention, which names tenants; `mode_on` and `mode_off` say what became of it",
     "mode_on": "for how long a tenant was not served in full is between it and us; `expanded` is attested",
     "mode_off": "for how long a tenant was not served in full is between it and us; `expanded` is attested",

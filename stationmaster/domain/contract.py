@@ -52,12 +52,20 @@ class Runs:
 @dataclass(frozen=True)
 class Filled:
     """A backfill that the release declares, and how many rows of the database are not as its `verify` says; None with
-    the reason where that could not be counted.
+    the reason where that could not be counted. `tenants` says of each that is not verified why.
     """
 
     name: str
     left: int | None
     why: str = ""
+    tenants: tuple[str, ...] = ()
+
+    @property
+    def wrong(self) -> str:
+        """What keeps it from being met; empty when nothing does."""
+        rows = "" if self.left == 0 else self.why or f"{self.left} rows are not as verify says"
+        more = (f"and {len(self.tenants) - _NAMED} more",) if len(self.tenants) > _NAMED else ()
+        return ", ".join(filter(None, (rows, *self.tenants[:_NAMED], *more)))
 
 
 @dataclass(frozen=True)
@@ -200,10 +208,10 @@ def _stage(facts: Facts) -> Condition:
 
 
 def _backfills(facts: Facts) -> Condition:
-    wrong = [one for one in facts.backfills if one.left != 0]
+    wrong = [one for one in facts.backfills if one.wrong]
     if wrong:
-        told = "; ".join(f"{one.name}: {one.why or f'{one.left} rows are not as verify says'}" for one in wrong)
-        return _not(facts, "backfills", told, "fill them in, then look again")
+        told = "; ".join(f"{one.name}: {one.wrong}" for one in wrong)
+        return _not(facts, "backfills", told, "fill them in by the flow backfill, then look again")
     names = ", ".join(one.name for one in facts.backfills)
     return _met(facts, "backfills", f"verified row by row: {names}" if names else "the release declares none")
 

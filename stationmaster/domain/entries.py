@@ -49,6 +49,8 @@ STEPS: dict[str, str] = {
     "checkpointed": "the head of the log was signed and published: size, root, places",
     "closed": "the evidence of the release was laid together: state, leaves, size",
     "drifted": "what runs and what was approved were compared: tenants, found",
+    "backfilling": "the backfill and database in the subject are begun: name, database, spec, commit, revision",
+    "backfilled": "the same is filled in and verified for these tenants: name, database, spec, tenants, left, rows",
     "briefed": "support was told: channel, ts",
     "deployed": "the tenant in the subject runs it: version, digest, commit, instance, colour, asked_at or found",
     "flagged": "the flags of the product in the subject were published: commit, file, digest, asked_at",
@@ -96,6 +98,7 @@ UNDOES: dict[str, frozenset[str]] = {
     "planned": frozenset({"approved"}),  # a new plan is approved anew; a brief already sent stays sent
     "mandated": frozenset({"approved"}),  # what was signed before is another mandate
     "expanded": frozenset({"expanding"}),  # where the database was before is another place from now on
+    "backfilled": frozenset({"backfilling"}),  # what is filled in once more is begun once more
     "contracting": frozenset({"contracted"}),  # it is not where it was left: a backup was restored, and it is done anew
     "contracted": frozenset({"contracting"}),  # as with an expand
     "contract_stopped": frozenset({"contracting"}),  # the intention came to nothing

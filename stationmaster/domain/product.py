@@ -151,7 +151,6 @@ class Contract(Part):
         "asked without it.",
         examples=["orderdesk {version}"],
     )
-    backfills: str = Field(default="backfills.yaml", description="The file of backfills, if the commit has one.")
 
     @model_validator(mode="after")
     def _names_the_version(self) -> "Contract":
@@ -191,6 +190,7 @@ class Database(Part):
         default=5, description="How long a statement may take at least for which others wait."
     )
     timeout: Seconds = 300
+    backfills: str = Field(default="backfills.yaml", description="The file of backfills, if the commit has one.")
     contract: Contract | None = Field(
         default=None, description="No release of the product takes anything away when it is not given."
     )

@@ -13,6 +13,7 @@ Kind = Literal[
     "deployment",  # a tenant was led to a version
     "flag",  # the flags of the product were published
     "migration",  # a production database was changed
+    "backfill",  # rows of production were filled in
     "mode",  # what a tenant is served was limited, or is not any more
     "rollback",  # a version was taken back from tenants
     "adoption",  # a tenant was found running something that came another way
@@ -23,7 +24,7 @@ Kind = Literal[
     "override",  # a person set a verdict aside
     "policy",  # the rules themselves
 ]
-About = Literal["tenant", "instance", "wave", "release", "rules", "product", "key"]
+About = Literal["tenant", "instance", "wave", "release", "rules", "product", "key", "backfill"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,14 @@ class Change:
 
 def _in_stage(entry: Entry) -> bool:
     return entry.subject == STAGE
+
+
+def _on_stage(entry: Entry) -> bool:
+    return entry.subject.startswith(f"{STAGE}/")
+
+
+def _filled(entry: Entry) -> str:
+    return "in part" if entry.fact.get("left") else "verified"
 
 
 def _ordinary(entry: Entry) -> bool:
@@ -69,6 +78,8 @@ CHANGES: dict[str, Change] = {
     "expanded": Change("migration", "instance", _migrated, _in_stage, "stage is not production"),
     "contracting": Change("migration", "instance", "begun", _in_stage, "stage is not production"),
     "contracted": Change("migration", "instance", _migrated, _in_stage, "stage is not production"),
+    "backfilling": Change("backfill", "backfill", "begun"),
+    "backfilled": Change("backfill", "backfill", _filled, _on_stage, "stage is not production"),
     "mode_on": Change("mode", "tenant", "limited"),
     "mode_off": Change("mode", "tenant", "served in full"),
     "rollback": Change("rollback", "release", "ordered"),

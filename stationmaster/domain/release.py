@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from stationmaster.domain.backfilled import Filling, fillings
 from stationmaster.domain.deaths import ENOUGH, deaths
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError
@@ -93,6 +94,11 @@ class Status(BaseModel):
         exclude_if=_nothing,
         description="Where each tenant's own schema or database is; left out where tenants share one.",
     )
+    backfills: dict[str, Filling] = Field(
+        default={},
+        exclude_if=_nothing,
+        description="How far each backfill is, by database and name; left out where there is none.",
+    )
     trouble: Trouble | None = Field(default=None, exclude=True)
     modes: dict[str, str] = Field(
         default={}, exclude_if=_nothing, description="The tenants that it keeps in a mode; left out where it is nobody."
@@ -136,6 +142,7 @@ def status(
         modes=modes_of(entries),
         entries=len(entries),
         databases=own_databases(schemas or {}),
+        backfills=fillings(entries),
         trouble=trouble,
         on_hold=on_hold(entries),
         deaths=deaths(entries),

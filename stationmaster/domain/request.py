@@ -105,6 +105,28 @@ class ContractRequest(BaseModel):
     )  # fmt: skip
 
 
+class BackfillRequest(BaseModel):
+    """The backfills of one release: rows of those who have it are filled in, tenant by tenant."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    of: Id = Field(
+        title="Release", description="Which release declares the backfills; only who has it is touched.",
+        examples=["orderdesk-1-2-0"],
+    )  # fmt: skip
+    product: Id = Field(title="Product", description="The product's blocks carry this name.", examples=["orderdesk"])
+    workers: int = Field(
+        default=1, title="Workers", ge=1, le=32,
+        description=(
+            "How many flow runs fill in at once, this one included; the others are submitted to the work pool. No two "
+            "work on one tenant."
+        ),
+    )  # fmt: skip
+    starter: str = Field(
+        title="Asked for by", min_length=1, description="Your id, e-mail address or handle.", examples=["ana"]
+    )
+
+
 class RollbackRequest(BaseModel):
     """The way back of one release, for some of its tenants or all."""
 

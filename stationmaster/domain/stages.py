@@ -85,6 +85,10 @@ _CONTRACT = {
     "proved": "the versions that run passed in stage on that schema",
     "contract_over": "no database is left",
 }
+_BACKFILL = {  # of tenants that have the release, whatever others wait for; the flow needs no lease
+    "backfilling": "task backfill, or the flow backfill beside it, before it touches a row",
+    "backfilled": "the same, for the tenants that are verified",
+}
 _BACK = frozenset({"rollback", "rolled_back", "restored", "contained"})
 _OF_A_LEG = frozenset({"started", "waiting", "failed"})
 
@@ -120,6 +124,7 @@ EDGES: tuple[Edge, ...] = (
         "same",
         "task stage: another release reached a tenant since, and what it brought is proved too",
     ),
+    Edge(("staged",), "backfilled", "same", "task try_backfills: each is through in stage"),
     Edge(("staged",), "planned", "planned", "task plan"),
     Edge(
         ("planned", "approved", "briefed", "deploying"),
@@ -155,6 +160,10 @@ EDGES: tuple[Edge, ...] = (
         "released",
         "released",
         "task close: no wave is left; a plan that has none needs no approval",
+    ),
+    *(
+        Edge((*_BEGUN, "failed", "held", "released", "rolled_back"), event, "same", by)
+        for event, by in _BACKFILL.items()
     ),
     # -- off the way
     Edge(_LEGS, "waiting", "same", "the leg, before it ends to wait for a window, an approval, a soak, a person"),

@@ -36,6 +36,10 @@ _SENTENCES: dict[str, Callable[[Entry, dict[str, Any]], str]] = {
     "checkpointed": lambda _e, f: f"checkpoint of {f['size']:,} entries published: {', '.join(f['places'])}",
     "closed": lambda _e, f: f"evidence laid together: {f['state']}, {_count(f['leaves'], 'entry', 'entries')}",
     "drifted": lambda e, f: f"{e.subject}: {_count(f['found'], 'deviation')} among {_count(f['tenants'], 'tenant')}",
+    "backfilling": lambda _e, f: f"backfill {f['name']} begins on database {f['database']}",
+    "backfilled": lambda _e, f: (
+        f"backfill {f['name']} on database {f['database']}: {f['rows']:,} rows, verified for {_backfilled(f)}"
+    ),
     "briefed": lambda _e, f: f"support brief posted in #{f['channel'].lstrip('#')}",
     "expanding": lambda e, f: f"database {e.subject} is being expanded from {_heads(f['before'])}",
     "expanded": lambda e, f: f"database {e.subject} {_revisions(f)}",
@@ -142,6 +146,11 @@ def _lasted(fact: dict[str, Any]) -> str:
 def _count(things: list[Any] | int, noun: str, nouns: str = "") -> str:
     number = things if isinstance(things, int) else len(things)
     return f"{number} {noun if number == 1 else nouns or f'{noun}s'}"
+
+
+def _backfilled(fact: dict[str, Any]) -> str:
+    left = f", not for {', '.join(sorted(fact['left']))}" if fact["left"] else ""
+    return _count(fact["tenants"], "tenant") + left
 
 
 def _heads(revisions: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from stationmaster.domain.backfilled import told
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.homes import OwnDatabase
 from stationmaster.domain.plan import Plan, Wave
@@ -87,6 +88,7 @@ def summary(
     if plan:
         parts += ["## Waves", _waves(plan, standing(plan, entries, begins=begins))]
     parts += ["## Schema change", _listed(schema)] if schema else []
+    parts += ["## Backfills", _listed(told(found.backfills))] if found.backfills else []
     parts += ["## What happened", _told(entries)]
     return "\n\n".join(part for part in parts if part) + "\n"
 

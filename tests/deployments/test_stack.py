@@ -17,6 +17,7 @@ from tests.stories.sandbox import Sandbox
 
 FLOWS = [
     "stationmaster.flows.approve.approve",
+    "stationmaster.flows.backfill.backfill",
     "stationmaster.flows.catch_up.catch_up",
     "stationmaster.flows.contract.contract",
     "stationmaster.flows.drift.drift",

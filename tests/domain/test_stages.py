@@ -19,8 +19,11 @@ ANY = (
     "flagged refused reviewed consented declined attested closed contract mode_off"
 )
 LEG = f"{ANY} started>~ waiting passed linked scanned failed>failed aborted>aborted rollback>rolling_back"
-BEGUN = "verdict promoted held>held notice"
-STOPPED = f"{ANY} started>~ failed aborted>aborted rollback>rolling_back deployed expanding expanded passed mode_on"
+FILLS = "backfilling backfilled"
+BEGUN = f"verdict promoted held>held notice {FILLS}"
+STOPPED = (
+    f"{ANY} started>~ failed aborted>aborted rollback>rolling_back deployed expanding expanded passed mode_on {FILLS}"
+)
 BACK = "restored>rolled_back contained>held aborted>aborted lifted>held"
 ALL = [step for step in STEPS if step not in {"frozen", "thawed", "ratified", "signed", "drifted", "checkpointed"}]
 EXPECTED = {
@@ -28,7 +31,7 @@ EXPECTED = {
     "cut": f"{LEG} built>built",
     "built": f"{LEG} tested>tested",
     "tested": f"{LEG} rehearsed expanding expanded verdict staged>staged",
-    "staged": f"{LEG} planned>planned",
+    "staged": f"{LEG} backfilled planned>planned",
     "planned": f"{LEG} {BEGUN} staged planned>~ mandated>~ approved>~ deployed released>released",
     "approved": f"{LEG} {BEGUN} staged planned>~ mandated>~ briefed>briefed deployed released>released",
     "briefed": (
@@ -38,10 +41,10 @@ EXPECTED = {
     "held": f"{STOPPED} rolled_back contained restored>rolled_back",
     "failed": STOPPED,
     "rolling_back": " ".join([*(step for step in ALL if f"{step}>" not in BACK), BACK]),
-    "rolled_back": f"{ANY} started failed aborted rollback restored",
+    "rolled_back": f"{ANY} started failed aborted rollback restored {FILLS}",
     "aborted": " ".join(ALL),
     "released": (
-        f"{ANY} started aborted failed rollback>rolling_back deployed waiting proved contract_mandated "
+        f"{ANY} {FILLS} started aborted failed rollback>rolling_back deployed waiting proved contract_mandated "
         "contract_approved contracting contract_stopped contracted contract_over passed"
     ),
 }

@@ -96,6 +96,14 @@ TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
     "merged_back": ("h1", {"into": "main", "reason": "squashed"}, "merged back into main: squashed"),
     "skipped": ("acme", {"reason": "their audit"}, "acme is left out: their audit"),
     "unskipped": ("acme", {"reason": "it is over"}, "acme is not left out any more: it is over"),
+    "backfilling": (
+        "cloud/totals", {"name": "totals", "database": "cloud"}, "backfill totals begins on database cloud"
+    ),
+    "backfilled": (
+        "cloud/totals",
+        {"name": "totals", "database": "cloud", "rows": 12000, "tenants": ["acme"], "left": ["cedar", "birch"]},
+        "backfill totals on database cloud: 12,000 rows, verified for 1 tenant, not for birch, cedar",
+    ),
     "expanding": ("cloud", {"before": []}, "database cloud is being expanded from empty"),
     "expanded": ("cloud", {"before": ["r1"], "after": ["r2"]}, "database cloud expanded from r1 to r2"),
     "deployed": ("acme", RUNS, "acme → 2.0.0 (cloud b)"),

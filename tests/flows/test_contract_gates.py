@@ -9,21 +9,24 @@ import pytest
 from pydantic import SecretStr
 
 from stationmaster.blocks.approving import ApprovalMissingError, OutsideMandateError
+from stationmaster.blocks.backfilling import TenantProgress
 from stationmaster.blocks.compatible import SchemaNotProvedError, contract_before, schemas_of
 from stationmaster.blocks.contract_acts import begin_contract
 from stationmaster.blocks.contract_proof import ContractMovedError, ContractNotProvedError
 from stationmaster.blocks.contract_revisions import Contracting
 from stationmaster.blocks.contracting import ContractWaitsError
 from stationmaster.blocks.leg import Leg
+from stationmaster.domain.backfills import Backfills
+from stationmaster.domain.documents import read as read_document
 from stationmaster.domain.entries import Draft, digest
 from stationmaster.tasks.contract import contract_database, contract_stage, prove, read
 from tests.contracts import FILES, SAYS, conditions
 from tests.world import Begun, World, once, throw
 
-BACKFILL = (
-    "backfills: [{name: totals, revision: r2, table: orders, key: id, set: total_minor = 1, "
-    "verify: total_minor IS NOT NULL}]"
-)
+BACKFILL = """\
+backfills:
+  - {name: totals, revision: r2, table: orders, key: id, set: total_minor = total, verify: total_minor IS NOT NULL}
+"""
 
 
 @pytest.fixture
@@ -193,3 +196,43 @@ def test_rows_that_are_wrong_keep_a_database_waiting(ready: World) -> None:
     ready.database.wrong_rows["cedar"] = 3
     assert ready.contract().name == "WaitingForPerson"
     assert conditions(ready) == {("cedar", "backfills"): "totals: 3 rows are not as verify says"}
+
+
+def test_a_tenant_that_the_database_does_not_call_verified_keeps_it_waiting(ready: World) -> None:
+    ready.source.commits[ready.source.refs["v2"]]["backfills.yaml"] = BACKFILL
+    job = {"acme": TenantProgress("acme", "failed", 3), "birch": TenantProgress("birch", "verified", 3)}
+    ready.database.engine.jobs["cloud", "totals"] = job
+    assert ready.contract().name == "WaitingForPerson"
+    assert conditions(ready) == {("cloud", "backfills"): "totals: acme is failed"}
+    ready.database.engine.jobs["cloud", "totals"] |= {"acme": TenantProgress("acme", "verified", 3)}
+    assert ready.contract().name == "Contracted"
+
+
+def test_a_tenant_that_lost_it_by_the_ledger_keeps_it_waiting_whatever_the_database_says(ready: World) -> None:
+    """As when the database was away while somebody was brought to an older version and back."""
+    commit = ready.source.commits[ready.source.refs["v2"]]
+    commit["backfills.yaml"] = BACKFILL
+    (one,) = read_document(Backfills, BACKFILL, "backfills.yaml").value.backfills
+    fact = {"name": "totals", "database": "cloud", "spec": one.digest, "commit": ready.source.refs["v2"]}
+    now = ready.clock.now()
+    begun = ready.ledger.append(Draft(release="r2", step="backfilling", subject="cloud/totals", fact=fact), now)
+    found = {**fact, "began": begun.index, "tenants": ["acme", "birch"], "left": [], "rows": 6}
+    ready.ledger.append(Draft(release="r2", step="backfilled", subject="cloud/totals", fact=found), now)
+    for number, (step, what) in enumerate(
+        (("adopted", ready._installed), ("deployed", ready.ledger.running()["acme"].fact))
+    ):
+        draft = Draft(release="r2", step=step, subject="acme", inputs={"n": number}, fact={"instance": "cloud", **what})
+        ready.ledger.append(draft, now)
+    assert ready.contract().name == "WaitingForPerson"
+    assert conditions(ready) == {("cloud", "backfills"): "totals: acme was served by 1 since"}
+
+
+def test_without_verify_only_the_bookkeeping_can_say_that_it_is_done(ready: World) -> None:
+    ready.source.commits[ready.source.refs["v2"]]["backfills.yaml"] = BACKFILL.replace(
+        ", verify: total_minor IS NOT NULL", ""
+    )
+    assert ready.contract().name == "WaitingForPerson"
+    assert "it never ran here" in conditions(ready)["cloud", "backfills"]
+    for instance, tenant in (("cloud", "acme"), ("cedar", "cedar")):
+        ready.database.engine.jobs[instance, "totals"] = {tenant: TenantProgress(tenant, "verified", 3)}
+    assert ready.contract().name == "Contracted"

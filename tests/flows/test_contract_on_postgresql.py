@@ -30,6 +30,7 @@ backfills:
     table: orders
     key: id
     set: "total_minor = total * 100"
+    todo: "total_minor IS NULL"
     verify: "total_minor = total * 100"
 """
 SAYS = PRODUCT.replace(
@@ -102,6 +103,9 @@ def told(postgres: Postgres, tmp_path: Path) -> Iterator[Told]:
 
 def test_it_waits_for_rows_and_sessions_takes_the_column_from_one_database_and_leaves_the_other(told: Told) -> None:
     world = told.world
+    assert told.ask("cloud", "SELECT total_minor FROM orders") == [(200,)], "the release filled it in"
+    assert told.ask("cedar", "SELECT to_regclass('stationmaster.backfill') IS NULL") == [(True,)], "cedar is pinned"
+    told.ask("cloud", "UPDATE orders SET total_minor = 1")
     with psycopg.connect(told.plain("cloud"), application_name="shop 1"):
         assert world.contract().name == "WaitingForVersions"
         unmet = told.unmet()

@@ -27,20 +27,13 @@ def test_what_was_rehearsed_is_what_everybody_may_go_back_to(sandbox: Sandbox) -
 
 
 def test_the_old_totals_are_taken_away_when_nobody_could_go_back_to_what_needs_them(sandbox: Sandbox) -> None:
-    """Until the backfill runs by itself, it is run by hand."""
-    _fill(sandbox)
+    """Every order has its total in minor units since the release that brought them."""
     _wait_for_the_release_after(sandbox)
     failures = len(sandbox.failures())
     _retire(sandbox)
     _contract(sandbox)
     assert len(sandbox.failures()) == failures, "nobody noticed"
     _look(sandbox)
-
-
-def _fill(sandbox: Sandbox) -> None:
-    for url in _databases(sandbox).values():
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("UPDATE orders SET total_minor = (total * 100)::bigint WHERE total_minor IS NULL")
 
 
 def _wait_for_the_release_after(sandbox: Sandbox) -> None:

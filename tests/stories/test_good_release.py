@@ -36,7 +36,10 @@ def test_every_tenant_is_answered_by_the_one_artifact(sandbox: Sandbox) -> None:
 def test_status_and_list_keep_their_contract(sandbox: Sandbox) -> None:
     status = sandbox.run("release", "status", RELEASE, "--json").json
     keys = ["id", "version", "kind", "stage", "waiting_for", "until", "digest", "tenants", "entries"]
-    assert list(status) == keys
+    assert list(status) == [*keys, "backfills"]
+    assert {one["state"] for one in status["backfills"].values()} == {"verified"}
+    filled = {about: one["rows"] for about, one in status["backfills"].items()}
+    assert filled["cloud/orders-total-minor"] > 0, "there were orders before it"
     assert (status["stage"], status["version"], status["waiting_for"]) == ("released", "1.2.0", None)
     assert set(status["tenants"].values()) == {"1.2.0"}
     assert RELEASE in [one["id"] for one in sandbox.run("release", "list", "--json").json["releases"]]
