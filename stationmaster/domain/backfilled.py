@@ -103,6 +103,11 @@ def fillings(entries: Iterable[Entry]) -> dict[str, Filling]:
     return {about: _filling(entry) for about, entry in last.items()}
 
 
+def all_verified(found: Mapping[str, Filling]) -> bool:
+    """Whether nothing is left to be told of them."""
+    return all(one.state == "verified" for one in found.values())
+
+
 def _filling(entry: Entry) -> Filling:
     fact = entry.fact
     if entry.step == "backfilling":

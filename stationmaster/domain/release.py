@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from stationmaster.domain.backfilled import Filling, fillings
+from stationmaster.domain.backfilled import Filling, all_verified, fillings
 from stationmaster.domain.deaths import ENOUGH, deaths
 from stationmaster.domain.entries import Entry
 from stationmaster.domain.errors import InputError
@@ -96,8 +96,8 @@ class Status(BaseModel):
     )
     backfills: dict[str, Filling] = Field(
         default={},
-        exclude_if=_nothing,
-        description="How far each backfill is, by database and name; left out where there is none.",
+        exclude_if=all_verified,
+        description="How far each backfill is, by database and name; left out when all are verified, or there is none.",
     )
     trouble: Trouble | None = Field(default=None, exclude=True)
     modes: dict[str, str] = Field(

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stationmaster.domain.backfilled import Filling, Past, fillings, first, subject, told
+from stationmaster.domain.backfilled import Filling, Past, all_verified, fillings, first, subject, told
 from stationmaster.domain.entries import Draft, Entry
 from tests.entries import add
 
@@ -112,6 +112,7 @@ def test_whom_a_run_left_is_known_until_the_next_is_through() -> None:
     told.end(told.begin(again=1), "acme", left=("birch",))
     assert set(told.past.left or ()) == {"birch"}
     assert fillings(told.entries) == {JOB: Filling(state="in part", rows=7, tenants=1, left=("birch",))}
+    assert not all_verified(fillings(told.entries))
 
 
 def test_how_far_it_is() -> None:
@@ -120,6 +121,7 @@ def test_how_far_it_is() -> None:
     assert fillings(ledger.entries) == {JOB: Filling(state="under way", rows=None, tenants=None)}
     ledger.end(began, "acme")
     assert fillings(ledger.entries)[JOB].state == "verified"
+    assert all_verified(fillings(ledger.entries))
 
 
 def test_in_words() -> None:
