@@ -29,18 +29,17 @@ def function_of(spec: Backfill, table: Table, folder: Path | None) -> Function:
 
 
 class BySql:
-    """One UPDATE of the range."""
+    """One UPDATE of the range. What was filled before is asked whether it is done now."""
 
     def __init__(self, filling: Filling) -> None:
         self._filling = filling
 
     def __call__(
-        self, connection: Connection, tenant: Tenant, within: Range, skipped: list[Key], *, mend: bool
+        self, connection: Connection, tenant: Tenant, within: Range, skipped: list[Key], *, again: bool, mend: bool
     ) -> tuple[int, int]:
-        cursor = connection.execute(self._filling.fill(tenant, within, skipped, mend=mend).encode())
-        if cursor.description is None:
-            return cursor.rowcount, 0
-        row = cursor.fetchone()
+        if not again:
+            return connection.execute(self._filling.fill(tenant, within, skipped).encode()).rowcount, 0
+        row = connection.execute(self._filling.fill_again(tenant, within, skipped, mend=mend).encode()).fetchone()
         return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
@@ -52,8 +51,9 @@ class ByFunction:
         self._writes = [Column(name, table.columns[name][0]) for name in spec.writes]
 
     def __call__(
-        self, connection: Connection, tenant: Tenant, within: Range, skipped: list[Key], *, mend: bool
+        self, connection: Connection, tenant: Tenant, within: Range, skipped: list[Key], *, again: bool, mend: bool
     ) -> tuple[int, int]:
+        del again  # what it made is looked at in any case
         read = self._filling.read(tenant, within, skipped, self._spec.reads, mend=mend)
         row = connection.execute(read.encode()).fetchone()
         if row is None or row[0] is None:

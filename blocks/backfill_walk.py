@@ -36,7 +36,7 @@ class Filler(Protocol):
     """Changes the rows of a range: how many were changed, and how many of them are still to be done."""
 
     def __call__(
-        self, connection: Connection, tenant: Tenant, within: Range, skipped: list[Key], *, mend: bool
+        self, connection: Connection, tenant: Tenant, within: Range, skipped: list[Key], *, again: bool, mend: bool
     ) -> tuple[int, int]: ...
 
 
@@ -56,6 +56,19 @@ class RowRefused(Exception):  # noqa: N818 - a row is in the way, as an error of
 
 class TenantFailed(Exception):  # noqa: N818 - no error of ours: what is in the way, for people
     """The tenant cannot go on; the others can."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Of a range: its rows that are still to be done, those that are not as they should be, and its last key."""
+
+    todo: int
+    wrong: int
+    last: Key | None
+
+    @property
+    def good(self) -> bool:
+        return not self.todo and not self.wrong
 
 
 Done = tuple[int, int, float]  # rows that a batch changed and walked, and when it began
@@ -95,8 +108,13 @@ class Walk:
         rows, place, began = self._narrow or self.pace.size, self._lease.place, time.monotonic()
         bound: Key | None = None
         try:
-            bound = self._open(connection, rows)
-            step = self._batch(connection, Range(self._lease.last, bound), rows, began)
+            if self._lease.stage == "sweep" and self._narrow is None:
+                seen = self._survey(connection, rows)
+                bound = seen.last
+                step = self._swept(connection, Range(self._lease.last, bound), seen, began)
+            else:
+                bound = self._bound(connection, rows)
+                step = self._batch(connection, Range(self._lease.last, bound), rows, began)
         except (RowRefused, psycopg.Error) as error:
             self._lease.go_to(*place)
             why = _why(error)
@@ -116,59 +134,71 @@ class Walk:
     def _paces_took(self, step: Step, rows: int, bound: Key | None, took: float) -> None:
         self.pace.took(rows if bound is not None else step.rows, took)
 
-    def _open(self, connection: Connection, rows: int) -> Key | None:
+    def _bound(self, connection: Connection, rows: int) -> Key | None:
+        """The last key of the batch; None where all that is left is one."""
+        found = self._open(connection, self._filling.bound(self._tenant, self._lease.last, rows))
+        return tuple(map(str, found[0])) if found else None
+
+    def _survey(self, connection: Connection, rows: int) -> _Seen:
+        """The same of rows that are looked at, and what is to be seen there."""
         lease = self._lease
-        fence = _FENCE.format(lease.id, lease.epoch)
-        sql = f"{_OPEN}{self._act.settings}{fence}{self._filling.bound(self._tenant, lease.last, rows)}"
-        *_, fenced, bound = _answers(connection, sql)
+        ((todo, wrong, *last),) = self._open(
+            connection, self._filling.survey(self._tenant, lease.last, rows, lease.skipped)
+        )
+        return _Seen(int(todo), int(wrong), tuple(map(str, last)) if last[0] is not None else None)
+
+    def _open(self, connection: Connection, question: str) -> list[tuple[Any, ...]]:
+        """Begin a transaction as the holder of the lease, with the answer to its first question."""
+        fence = _FENCE.format(self._lease.id, self._lease.epoch)
+        *_, fenced, answer = _answers(connection, f"{_OPEN}{self._act.settings}{fence}{question}")
         if not fenced:
             connection.execute("ROLLBACK")
             raise LeaseLost
-        return tuple(map(str, bound[0])) if bound else None
+        return answer
 
     def _batch(self, connection: Connection, within: Range, rows: int, began: float) -> Step:
         if self._lease.stage == "fill":
             return self._filled(connection, within, rows, began)
-        return self._swept(connection, within, began)
+        return self._swept(connection, within, self._seen_in(connection, within), began)
 
     def _filled(self, connection: Connection, within: Range, rows: int, began: float) -> Step:
-        changed = self._filled_rows(connection, within, mend=False)
+        changed = self._filled_rows(connection, within, again=False)
         walked = rows if within.to is not None else changed
         if within.to is not None:
             self._checkpoint(connection, "fill", within.to, (changed, walked, began))
             return Step(changed)
         if self._filling.verify is None:
             return self._finish(connection, (changed, walked, began))
-        if within.after is not None or self._wrong_in(connection, within)[1]:
+        if within.after is not None or not self._seen_in(connection, within).good:
             self._checkpoint(connection, "sweep", None, (changed, walked, began))
             return Step(changed)
         return self._finish(connection, (changed, walked, began))  # one batch was all of it, and it is looked at
 
-    def _swept(self, connection: Connection, within: Range, began: float) -> Step:
-        todo, wrong = self._wrong_in(connection, within)
+    def _swept(self, connection: Connection, within: Range, seen: _Seen, began: float) -> Step:
         changed = 0
-        if todo or (wrong and self._mend):
-            changed = self._filled_rows(connection, within, mend=self._mend)
-            _, wrong = self._wrong_in(connection, within)
-        if wrong:
-            self._lease.wrong += wrong
+        if seen.todo or (seen.wrong and self._mend):
+            changed = self._filled_rows(connection, within, again=True)
+            seen = self._seen_in(connection, within)
+        if seen.wrong:
+            self._lease.wrong += seen.wrong
             self._lease.wrong_key = self._lease.wrong_key or self._first_wrong(connection, within)
         if within.to is None:
             return self._finish(connection, (changed, 0, began))
         self._checkpoint(connection, "sweep", within.to, (changed, 0, began))
         return Step(changed)
 
-    def _filled_rows(self, connection: Connection, within: Range, *, mend: bool) -> int:
-        changed, still = self._fill(connection, self._tenant, within, self._lease.skipped, mend=mend)
+    def _filled_rows(self, connection: Connection, within: Range, *, again: bool) -> int:
+        changed, still = self._fill(
+            connection, self._tenant, within, self._lease.skipped, again=again, mend=again and self._mend
+        )
         if still:
             raise RowRefused("it is filled, and is not as it should be all the same")
         return changed
 
-    def _wrong_in(self, connection: Connection, within: Range) -> tuple[int, int]:
-        """Rows that are still to be done, and that are not as they should be."""
+    def _seen_in(self, connection: Connection, within: Range) -> _Seen:
         sql = self._filling.look(self._tenant, within, self._lease.skipped)
         row = connection.execute(sql.encode()).fetchone()
-        return (int(row[1]), int(row[2])) if row else (0, 0)
+        return _Seen(int(row[0]), int(row[1]), within.to) if row else _Seen(0, 0, within.to)
 
     def _first_wrong(self, connection: Connection, within: Range) -> Key | None:
         row = connection.execute(self._filling.wrong(self._tenant, within, self._lease.skipped).encode()).fetchone()
@@ -222,9 +252,9 @@ class Walk:
         lease.go_to(stage, last, lease.wrong, lease.wrong_key)
 
     def _in_the_way(self, rows: int, bound: Key | None, why: str) -> Step:
-        if rows > 1:
+        if rows > 1 or self._narrow is None:
             self._suspects = rows if self._narrow is None else self._suspects
-            self._narrow = rows // 2
+            self._narrow = max(1, rows // 2)
             return Step(0)
         self._unseen += bound is None
         if bound is None and self._unseen < _UNSEEN:  # it came after the batch was measured: the first of the next one

@@ -139,17 +139,24 @@ class Filling:
         shape = self.shape
         return bound(shape, [*shape.between(tenant, Range(after, None)), *([self.limit] if self.limit else [])], rows)
 
-    def fill(self, tenant: Tenant, within: Range, skipped: Sequence[Key], *, mend: bool = False) -> str:
-        """Fills. Its answer is how many rows were changed and, where there is a `todo`, how many still are."""
-        undone = self._undone(mend=mend)
-        where = _where([*self._rows(tenant, within, skipped), *([undone] if undone else [])])
-        update = f"UPDATE {self.shape.sql} SET\n{self.set}\n{where}"
-        if undone is None:
-            return update
+    def fill(self, tenant: Tenant, within: Range, skipped: Sequence[Key]) -> str:
+        """Fills what is to be done. Whether it is done then is found when the rows are looked at."""
+        return self._update(tenant, within, skipped, self._is_todo)
+
+    def fill_again(self, tenant: Tenant, within: Range, skipped: Sequence[Key], *, mend: bool) -> str:
+        """The same of rows that were filled before, with `mend` of those too that are not as they should be. Its answer
+        is how many rows were changed, and how many of them still are what they were.
+        """
+        undone = self._undone(mend=mend) or "false"
+        update = self._update(tenant, within, skipped, undone)
         return (
             f"WITH filled AS ({update} RETURNING ({undone}) AS still) "
             "SELECT count(*), count(*) FILTER (WHERE still) FROM filled"
         )
+
+    def _update(self, tenant: Tenant, within: Range, skipped: Sequence[Key], which: str | None) -> str:
+        where = _where([*self._rows(tenant, within, skipped), *([which] if which else [])])
+        return f"UPDATE {self.shape.sql} SET\n{self.set}\n{where}"
 
     def read(self, tenant: Tenant, within: Range, skipped: Sequence[Key], reads: Sequence[str], *, mend: bool) -> str:
         """For a function: the rows that `fill` would change, locked; one array of texts for each column of the key, and
@@ -180,10 +187,27 @@ class Filling:
         )
 
     def look(self, tenant: Tenant, within: Range, skipped: Sequence[Key]) -> str:
-        """How many rows of a range there are, are still to be done, and are not as `verify` says."""
+        """How many rows of a range are still to be done, and are not as `verify` says."""
         counts = [_count(self._is_todo), _count(self._is_wrong)]
         where = _where(self._rows(tenant, within, skipped))
-        return f"SELECT count(*), {', '.join(counts)} FROM {self.shape.sql}{where}"
+        return f"SELECT {', '.join(counts)} FROM {self.shape.sql}{where}"
+
+    def survey(self, tenant: Tenant, after: Key | None, rows: int, skipped: Sequence[Key]) -> str:
+        """`look` and `bound` at once, in one pass over the next `rows` rows: how many of them are still to be done, and
+        are not as `verify` says; then the key of the last, NULL where fewer are left.
+        """
+        shape, mine = self.shape, self._mine(skipped)
+        flags = [" AND ".join([*mine, one]) if one else "false" for one in (self._is_todo, self._is_wrong)]
+        ahead = [*shape.between(tenant, Range(after, None)), *([self.limit] if self.limit else [])]
+        names = [f"stationmaster_{n}" for n in range(len(shape.key))]
+        keys = ", ".join(f"{column.sql} AS {name}" for column, name in zip(shape.key, names, strict=True))
+        last = ", ".join(f"(array_agg({name}::text) FILTER (WHERE place = {rows}))[1]" for name in names)
+        return (
+            f"SELECT count(*) FILTER (WHERE undone), count(*) FILTER (WHERE wrong), {last} FROM "
+            "(SELECT *, row_number() OVER () AS place FROM "
+            f"(SELECT {keys}, {flags[0]} AS undone, {flags[1]} AS wrong FROM {shape.sql}{_where(ahead)} "
+            f"ORDER BY {shape.order} LIMIT {rows}) AS next) AS numbered"
+        )
 
     def wrong(self, tenant: Tenant, within: Range, skipped: Sequence[Key]) -> str:
         """The first key of a range that is not as it should be."""
@@ -195,8 +219,11 @@ class Filling:
         return f"SELECT count(*) FROM {self.shape.sql}{where}"
 
     def _rows(self, tenant: Tenant, within: Range, skipped: Sequence[Key]) -> list[str]:
-        left_out = [f"NOT {self._among(skipped)}"] if skipped else []
-        return [*self.shape.between(tenant, within), *self._covered(), *left_out]
+        return [*self.shape.between(tenant, within), *self._mine(skipped)]
+
+    def _mine(self, skipped: Sequence[Key]) -> list[str]:
+        """What is true of the rows that the job has."""
+        return [*self._covered(), *([f"NOT {self._among(skipped)}"] if skipped else [])]
 
     def _covered(self) -> list[str]:
         return [f"({self.cover}\n)"] if self.cover else []

@@ -369,6 +369,14 @@ def test_a_row_that_is_not_as_verify_says_fails_its_tenant_and_is_mended_on_dema
     assert shop.ask("SELECT total_minor FROM orders WHERE id = 7") == [(700,)]
 
 
+@pytest.mark.parametrize("size", [1, 200])
+def test_a_row_of_which_verify_cannot_even_be_asked_is_in_the_way_and_no_loop(shop: Shop, size: int) -> None:
+    shop.orders(100)
+    ended = shop.run(MINOR, verify="total_minor / (id - 7) IS NOT NULL", batch={"least": size, "most": size})
+    assert ended.reasons == {"t2": "row with key 7: division by zero"}
+    assert (ended.rows, ended.tenants) == (100, {"done": 4, "failed": 1, "paused": 0})
+
+
 def test_a_tenant_whose_proof_is_lost_is_mended_by_the_next_run(shop: Shop) -> None:
     shop.orders(100).run(MINOR)
     shop.do("UPDATE orders SET total = 5 WHERE id = 7")
