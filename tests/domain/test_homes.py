@@ -41,7 +41,6 @@ def test_the_name_of_a_database_says_its_instance_and_whose_it_is() -> None:
         (["schema_name: 't_{tenant}'"], "schema_name", "is of `tenancy: schema`, and this product says shared"),
         (["tenancy: database", "with_schemas: [x]"], "with_schemas", "and this product says database"),
         (["parallel: 2"], "parallel", "leave `parallel` out"),
-        (["tenancy: schema", "contract: {min_age: 1d}"], "contract", "--tenancy schema --target contract@head"),
         (["tenancy: schema", "schema_name: tenant"], "schema_name", "pattern"),
         (["tenancy: schemas"], "tenancy", "'schemas' is not known"),
         (
