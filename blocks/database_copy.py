@@ -16,6 +16,7 @@ from stationmaster.domain.errors import RefusedError
 
 _ADDRESS = re.compile(r"^(postgres(?:ql)?(?:\+\w+)?://[^/?]*)/([^?]+)(\?.*)?$")
 _END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+_BROKEN = "SELECT count(*) FROM pg_database WHERE datname = %s AND datconnlimit = -2"  # it was being dropped
 _THERE = "SELECT count(*) FROM pg_database WHERE datname = %s"
 _MARK = "_before_contract"
 
@@ -90,9 +91,12 @@ def _beside(url: str, name: str) -> Iterator[tuple[Connection, str, str]]:
 
 
 def _mend(connection: Connection, database: str, copy: str) -> None:
-    """What a kill between two statements left: a database that takes nobody, or one that is gone while its copy is
-    there.
+    """What a kill left: a database or a copy that was being dropped and can only be dropped, a database that takes
+    nobody, or one that is gone while its copy is there.
     """
+    for name in (database, copy):
+        if connection.execute(_BROKEN, (name,)).fetchone() != (0,):
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
     if not _there(connection, database) and _there(connection, copy):
         connection.execute(
             sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(copy), sql.Identifier(database))

@@ -196,6 +196,28 @@ def killed(database: ProductDatabase, act: str, after: float) -> None:
     database.mend_copy("stage")
 
 
+@pytest.mark.usefixtures("revisions")
+def test_what_was_being_dropped_at_a_kill_is_dropped_and_the_copy_takes_its_place(database: ProductDatabase) -> None:
+    """As PostgreSQL marks a database whose DROP was interrupted."""
+    ask(database, "INSERT INTO orders VALUES (1, 1, 1)")
+    database.keep_copy("stage")
+    broken(database, "")
+    database.mend_copy("stage")
+    assert ask(database, "SELECT count(*) FROM orders") == [(1,)]
+    database.keep_copy("stage")
+    broken(database, "_before_contract")
+    database.keep_copy("stage")
+    assert database.put_back("stage")
+    assert ask(database, "SELECT count(*) FROM orders") == [(1,)]
+
+
+def broken(database: ProductDatabase, mark: str) -> None:
+    where, name = database.url("stage").partition("?")[0].replace("+psycopg", "").rsplit("/", 1)
+    query = database.url("stage").partition("?")[2]
+    with psycopg.connect(f"{where}/postgres?{query}", autocommit=True) as connection:
+        connection.execute("UPDATE pg_database SET datconnlimit = -2 WHERE datname = %s", (name + mark,))
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("revisions")
 @pytest.mark.parametrize("start", range(2))
