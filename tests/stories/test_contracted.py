@@ -9,9 +9,19 @@ import pytest
 
 from tests.stories.sandbox import Sandbox
 from tests.stories.test_mended import RELEASE as BEFORE
+from tests.stories.test_mended import mend
 
 pytestmark = pytest.mark.slow
 RELEASE = "retired"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _mended(sandbox: Sandbox) -> None:
+    """The chapter before, where it was not told."""
+    with sandbox.ledger() as ledger:
+        told = bool(ledger.entries(BEFORE))
+    if not told:
+        mend(sandbox)
 
 
 def test_what_was_rehearsed_is_what_everybody_may_go_back_to(sandbox: Sandbox) -> None:
