@@ -9,11 +9,11 @@ from stationmaster.blocks.backfill_jobs import Carried, Job
 from stationmaster.blocks.backfill_release import Run
 from stationmaster.blocks.backfilling import Progress
 from stationmaster.blocks.carried import recalled
-from stationmaster.blocks.leg import ReleaseAbortedError, ReleaseGoingBackError, ReleasePausedError
+from stationmaster.blocks.leg import must_go_on
 from stationmaster.blocks.toolbox import Toolbox
 from stationmaster.domain.artifact import Cut
 from stationmaster.domain.errors import RefusedError
-from stationmaster.domain.orders import ORDERS, in_force
+from stationmaster.domain.orders import in_force
 from stationmaster.domain.release import UnknownReleaseError
 from stationmaster.domain.request import BackfillRequest
 from stationmaster.domain.stages import has_reached
@@ -61,7 +61,7 @@ def lend_a_hand(tools: Toolbox, release: str, show: Show) -> int:
     """
     cut, rows = cut_of(tools, release), dict[str, int]()
     while tools.ledger.holder(release, tools.now()):
-        _must_go_on(tools, release)
+        must_go_on(tools, release)
         jobs = [job for job in Carried(tools, cut).left() if job.subject not in rows]
         if not jobs:
             break
@@ -70,7 +70,7 @@ def lend_a_hand(tools: Toolbox, release: str, show: Show) -> int:
             tools.sleep(1.0)
             continue
         with show(release, begun.subject) as shown:
-            run = Run(Carried(tools, cut), begun, lambda: _must_go_on(tools, release), shown)
+            run = Run(Carried(tools, cut), begun, lambda: must_go_on(tools, release), shown)
             rows[begun.subject] = run.carry_out().rows
     return sum(rows.values())
 
@@ -80,14 +80,3 @@ def _begun(tools: Toolbox, release: str, job: Job) -> bool:
     told = [entry for entry in tools.ledger.entries(release) if entry.subject == job.subject]
     lost = max((entry.index for entry in job.lost.values()), default=-1)
     return any(e.step == "backfilling" and e.fact["spec"] == job.backfill.digest and e.index > lost for e in told)
-
-
-def _must_go_on(tools: Toolbox, release: str) -> None:
-    given = tools.ledger.about(release, ORDERS)
-    order = in_force(given)
-    if order == "rollback":
-        raise ReleaseGoingBackError(f"{release} is being rolled back")
-    if order == "abort":
-        raise ReleaseAbortedError(f"{release} was aborted", hint="start a new release")
-    if order == "pause":
-        raise ReleasePausedError(release, next(entry for entry in given if entry.step == "paused").fact["reason"])

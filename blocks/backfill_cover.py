@@ -78,7 +78,7 @@ class Means:
     plain: bool = False
 
     def cover(self, table: Table, started_at: str, bound: str) -> Cover:
-        """Raises nothing; the values are those that were kept."""
+        """By the values that were kept when the job began."""
         if self.sequence is not None:
             (key,) = table.shape.key
             limit = f"{key.sql} <= {key.literal(bound)}"

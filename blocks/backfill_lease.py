@@ -27,7 +27,7 @@ _CLAIM = f"""
     WHERE t.id = (SELECT t.id FROM stationmaster.backfill_tenant t WHERE t.id = %(id)s
         AND t.state IN ('pending', 'running') AND NOT {LEASED} FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING t.id, t.tenant, t.untenanted, t.epoch, t.pass, t.last_key, t.wrong, t.wrong_key, t.lost,
-        ARRAY(SELECT s.key::text FROM stationmaster.backfill_skipped s WHERE s.tenant = t.id), t.walked
+        EXISTS (SELECT FROM stationmaster.backfill_skipped s WHERE s.tenant = t.id)
 """
 _SKIPPED = "SELECT key FROM stationmaster.backfill_skipped WHERE tenant = %s"
 _LEFT = """
@@ -40,7 +40,7 @@ _TAKE_UP = f"""
         holder_pid = CASE WHEN %s THEN NULL ELSE pg_backend_pid() END,
         holder_started = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
     WHERE id = %s AND epoch = %s AND state = 'running'
-    RETURNING pass, last_key, wrong, wrong_key, walked
+    RETURNING pass, last_key, wrong, wrong_key
 """
 _END = """
     UPDATE stationmaster.backfill_tenant SET state = %s, reason = %s, holder = NULL, holder_pid = NULL,
@@ -66,7 +66,6 @@ class Lease:
     wrong: int
     wrong_key: Key | None
     lost: str | None
-    walked: int = 0
     skipped: list[Key] = field(default_factory=list)
 
     @property
@@ -115,9 +114,9 @@ def claim(connection: Connection, tenant: int, holder: str, *, is_pooled: bool) 
     if not found:
         return None
     (row,) = found
-    skipped = [tuple(one[0]) for one in rows(connection, _SKIPPED, (tenant,))] if row[9] else []
-    id_, name, untenanted, epoch, stage, last, wrong, wrong_key, lost, _, walked = row
-    return Lease(id_, name, untenanted, epoch, stage, _key(last), wrong, _key(wrong_key), lost, walked, skipped)
+    id_, name, untenanted, epoch, stage, last, wrong, wrong_key, lost, has_skipped = row
+    skipped = [tuple(one[0]) for one in rows(connection, _SKIPPED, (tenant,))] if has_skipped else []
+    return Lease(id_, name, untenanted, epoch, stage, _key(last), wrong, _key(wrong_key), lost, skipped)
 
 
 def take_up(connection: Connection, lease: Lease, *, is_pooled: bool) -> None:
@@ -131,9 +130,8 @@ def take_up(connection: Connection, lease: Lease, *, is_pooled: bool) -> None:
         row = connection.execute(_TAKE_UP.encode(), (is_pooled, lease.id, lease.epoch)).fetchone()
     if row is None:
         raise LeaseLost
-    stage, last, wrong, wrong_key, walked = row
+    stage, last, wrong, wrong_key = row
     lease.go_to(stage, _key(last), wrong, _key(wrong_key))
-    lease.walked = walked
 
 
 def give_back(connection: Connection, lease: Lease, state: str, reason: str | None) -> None:

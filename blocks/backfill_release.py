@@ -73,8 +73,9 @@ class Run:
         rollback paused goes on. What a person paused stays so.
         """
         database, name = self.carried.tools.database, self.job.backfill.name
-        for why in sorted({_lost(entry.fact["version"]) for entry in self.job.lost.values()}):
-            mine = [t for t, entry in self.job.lost.items() if _lost(entry.fact["version"]) == why]
+        for version in sorted({entry.fact["version"] for entry in self.job.lost.values()}):
+            mine = [tenant for tenant, entry in self.job.lost.items() if entry.fact["version"] == version]
+            why = f"{version} served it since, which does not write both"
             database.lose_backfill(self.job.database, name, self._called(mine), why)
         for one in self._progress():
             if one.state == "paused" and (one.reason or "").startswith(BY_ROLLBACK):
@@ -156,7 +157,3 @@ class Run:
         if held:
             return Left(one.tenant, "held", f"stands still: {held}", self.carried.tools.now() + STANDS)
         return Left(one.tenant, "open", one.reason or "was not come to", self.carried.tools.now() + STANDS)
-
-
-def _lost(version: str) -> str:
-    return f"{version} served it since, which does not write both"

@@ -86,21 +86,23 @@ def _row(connection: Connection, spec: Backfill) -> tuple[Any, ...]:
         raise BackfillWrongError("table", f"there is no table {spec.table!r} here", nearest(spec.table, known))
     (row,) = found
     _, _, _, kind, persistence, hidden, inherited, ruled, readable, _ = row
-    wrong = {
-        f"{spec.table!r} is {_KINDS.get(kind)}; rows are filled in a table": kind in _KINDS,
-        f"{spec.table!r} is temporary, and nobody else sees it": persistence == "t",
-        f"row level security hides rows of {spec.table!r} from this role, and they would be missed": hidden,
-        f"{spec.table!r} has tables that inherit from it, whose rows no key of it finds one by one": inherited,
-        f"{spec.table!r} has a rule for UPDATE, so that it is not known what is done to a row": ruled,
-        f"the role may not read {spec.table!r}": not readable,
-    }
-    for why, is_so in wrong.items():
+    wrong = (
+        (kind in _KINDS, f"{spec.table!r} is {_KINDS.get(kind)}; rows are filled in a table",
+         "name the table whose rows it shows"),
+        (persistence == "t", f"{spec.table!r} is temporary, and nobody else sees it",
+         "write SCHEMA.TABLE if another one is meant"),
+        (hidden, f"row level security hides rows of {spec.table!r} from this role, and they would be missed",
+         "give the address of a role with BYPASSRLS"),
+        (inherited, f"{spec.table!r} has tables that inherit from it, whose rows no key of it finds one by one",
+         "declare one for each of them"),
+        (ruled, f"{spec.table!r} has a rule for UPDATE, so that it is not known what is done to a row",
+         "make a trigger of the rule, or fill in the table that it writes to"),
+        (not readable, f"the role may not read {spec.table!r}", "GRANT SELECT, or give another role's address"),
+    )  # fmt: skip
+    for is_so, why, hint in wrong:
         if is_so:
-            raise BackfillRefusedError(why, hint=_HINTS.get(why.partition(f"{spec.table!r} ")[2][:9]))
+            raise BackfillRefusedError(why, hint=hint)
     return row
-
-
-_HINTS = {"from this": "give the address of a role with BYPASSRLS", "has tabl": "declare one for each of them"}
 
 
 def _must_be_there(columns: dict[str, tuple[str, bool, int]], field: str, names: Any) -> None:  # noqa: ANN401

@@ -95,15 +95,7 @@ class Leg:
             raise LeaseLostError(self.lease, self.lease.epoch + 1)
         if self.back:
             return
-        given = self.tools.ledger.about(self.release, ORDERS)
-        order = in_force(given)
-        if order == "rollback":
-            raise ReleaseGoingBackError(f"{self.release} is being rolled back")
-        if order == "abort":
-            raise ReleaseAbortedError(f"{self.release} was aborted", hint="start a new release")
-        if order == "pause" and not even_paused and not open_wave(self.tools.ledger.entries(self.release)):
-            reason = next(entry for entry in given if entry.step == "paused").fact["reason"]
-            raise ReleasePausedError(self.release, reason)
+        must_go_on(self.tools, self.release, even_paused=even_paused)
 
     def must_have_reached(self, stage: Stage) -> None:
         """Return if the ledger says that the release got there. Acts on production ask this themselves, so that no
@@ -158,6 +150,22 @@ class Leg:
         _remove(path)
         self.tools.source.export(commit, path)
         return path
+
+
+def must_go_on(tools: Toolbox, release: str, *, even_paused: bool = False) -> None:
+    """Return if nobody ordered that the release ends or goes back, or paused it while no wave of it is under way.
+
+    Raises:
+        ReleaseAbortedError, ReleaseGoingBackError, ReleasePausedError: somebody did.
+    """
+    given = tools.ledger.about(release, ORDERS)
+    order = in_force(given)
+    if order == "rollback":
+        raise ReleaseGoingBackError(f"{release} is being rolled back")
+    if order == "abort":
+        raise ReleaseAbortedError(f"{release} was aborted", hint="start a new release")
+    if order == "pause" and not even_paused and not open_wave(tools.ledger.entries(release)):
+        raise ReleasePausedError(release, next(entry for entry in given if entry.step == "paused").fact["reason"])
 
 
 @contextmanager
